@@ -15,6 +15,8 @@ type Dict struct {
 	index   map[any]int
 	// Lazy, when set, renders values on access (see List.Lazy).
 	Lazy Resolver
+	// shared and sharedIndex: another dict uses the same entries or index (see Snapshot).
+	shared, sharedIndex bool
 }
 
 // Entry is one item of a Dict.
@@ -91,9 +93,11 @@ func (d *Dict) set(h any, key, v Value) {
 		d.index = map[any]int{}
 	}
 	if i, ok := d.index[h]; ok {
+		d.unshare()
 		d.entries[i].Value = v
 		return
 	}
+	d.own()
 	d.index[h] = len(d.entries)
 	d.entries = append(d.entries, Entry{key, v})
 }
@@ -108,6 +112,7 @@ func (d *Dict) Delete(key Value) bool {
 	if !ok {
 		return false
 	}
+	d.own()
 	d.entries = append(d.entries[:i:i], d.entries[i+1:]...)
 	delete(d.index, h)
 	for k, j := range d.index {
@@ -175,6 +180,12 @@ func hashKey(k Value) (any, error) {
 		return tupleKey(x)
 	case *Secret:
 		return hashKey(x.V)
+	case Text:
+		return string(x), nil
+	case *Undefined:
+		return nil, &UndefinedError{x}
+	case *Set:
+		return nil, fmt.Errorf("unhashable type: 'set'")
 	case *Template, *Encrypted:
 		return k, nil
 	case *List:

@@ -1,0 +1,171 @@
+package modules
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"fettle/engine/value"
+)
+
+// Call runs a module on h and returns its result as a JSON object with Ansible's keys:
+// changed, failed, skipped, msg, diff, warnings, deprecations, ansible_facts, the
+// module's own, and, when wanted, invocation.
+// A module that panics fails that one call.
+func Call(ctx context.Context, h *Host, name string, args *value.Dict, invocation bool) (result []byte) {
+	m := Find(name)
+	if m == nil {
+		return failure(fmt.Sprintf("the runner has no module %q", name))
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			result = failure(fmt.Sprintf("module %s crashed: %v", m.Name, p), "exception", string(debug.Stack()))
+		}
+	}()
+	defer h.cleanup()
+	a := &Args{Values: args}
+	out, err := m.invoke(ctx, h, a)
+	b, encErr := encode(h, out, err, a, invocation)
+	if encErr != nil {
+		return failure(fmt.Sprintf("module %s: cannot encode the result: %v", m.Name, encErr))
+	}
+	return h.censor(b)
+}
+
+func failure(msg string, more ...string) []byte {
+	m := map[string]any{"failed": true, "changed": false, "msg": msg}
+	for i := 0; i+1 < len(more); i += 2 {
+		m[more[i]] = more[i+1]
+	}
+	b, _ := json.Marshal(m)
+	return b
+}
+
+func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, error) {
+	w := &objectWriter{}
+	w.buf.WriteByte('{')
+	if err != nil {
+		w.field("failed", true)
+		var f *Failure
+		var ae *ArgError
+		switch {
+		case errors.As(err, &f), errors.As(err, &ae):
+			out.Msg = err.Error()
+		default:
+			if out.Msg = err.Error(); out.Msg == "" {
+				out.Msg = "the module failed without a message"
+			}
+		}
+		// What changed before the failure is still a change.
+		out.Changed = out.Changed || h.changed
+		out.Warnings = append(h.warnings, out.Warnings...)
+	}
+	w.field("changed", out.Changed)
+	if out.Skipped {
+		w.field("skipped", true)
+	}
+	if out.Msg != "" {
+		w.field("msg", out.Msg)
+	}
+	if h.Diff && len(out.Diff) > 0 {
+		w.field("diff", out.Diff)
+	}
+	if len(out.Warnings) > 0 {
+		w.field("warnings", out.Warnings)
+	}
+	if len(out.Deprecations) > 0 {
+		w.field("deprecations", out.Deprecations)
+	}
+	if out.Facts != nil {
+		w.field("ansible_facts", out.Facts)
+	}
+	w.object(out.Data)
+	if invocation && a.Invocation != nil {
+		w.field("invocation", value.DictOf("module_args", a.Invocation))
+	}
+	w.buf.WriteByte('}')
+	return w.buf.Bytes(), w.err
+}
+
+type objectWriter struct {
+	buf bytes.Buffer
+	err error
+}
+
+func (w *objectWriter) field(name string, v any) {
+	b, err := toJSON(v)
+	if err != nil {
+		w.err = errors.Join(w.err, fmt.Errorf("%s: %w", name, err))
+		return
+	}
+	if w.buf.Len() > 1 {
+		w.buf.WriteByte(',')
+	}
+	fmt.Fprintf(&w.buf, "%q:", name)
+	w.buf.Write(b)
+}
+
+// object adds the fields of v, a struct or *value.Dict; later keys win over earlier ones
+// on the reading side, so a module may return its own msg.
+func (w *objectWriter) object(v any) {
+	b, err := toJSON(v)
+	if err != nil {
+		w.err = errors.Join(w.err, err)
+		return
+	}
+	if len(b) <= 2 || b[0] != '{' {
+		return // nil, or an empty object
+	}
+	if w.buf.Len() > 1 {
+		w.buf.WriteByte(',')
+	}
+	w.buf.Write(b[1 : len(b)-1])
+}
+
+func toJSON(v any) ([]byte, error) {
+	switch x := v.(type) {
+	case *value.Dict:
+		if x == nil {
+			return []byte("{}"), nil
+		}
+		return value.ToJSON(x)
+	case *value.List:
+		return value.ToJSON(x)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+// censor masks the values of no_log options wherever they stand in the result.
+func (h *Host) censor(b []byte) []byte {
+	for _, s := range h.noLog {
+		for _, form := range jsonForms(s) {
+			if form != "" {
+				b = bytes.ReplaceAll(b, []byte(form), []byte("********"))
+			}
+		}
+	}
+	return b
+}
+
+// jsonForms are the ways s can stand inside JSON text.
+func jsonForms(s string) []string {
+	quoted, _ := toJSON(s)
+	plain := strings.Trim(string(quoted), `"`)
+	if len(quoted) >= 2 {
+		plain = string(quoted[1 : len(quoted)-1])
+	}
+	ascii, _ := json.Marshal(s)
+	other := string(ascii[1 : len(ascii)-1])
+	if other == plain {
+		return []string{plain}
+	}
+	return []string{plain, other}
+}
