@@ -1,0 +1,6 @@
+// Package all links every module family into a program.
+package all
+
+import (
+	_ "fettle/modules/control"
+)
