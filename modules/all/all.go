@@ -2,5 +2,7 @@
 package all
 
 import (
+	_ "fettle/modules/commands"
 	_ "fettle/modules/control"
+	_ "fettle/modules/users"
 )
