@@ -1,0 +1,259 @@
+package ansible
+
+import (
+	"errors"
+	"strings"
+
+	"fettle/engine/template"
+	"fettle/engine/value"
+)
+
+func init() {
+	filter("union(a, b)", union)
+	filter("intersect(a, b)", intersect)
+	filter("difference(a, b)", difference)
+	filter("symmetric_difference(a, b)", symmetricDifference)
+	filter("unique(a, case_sensitive=None, attribute=None)", unique)
+	test("subset issubset", "subset(a, b)", func(_ *template.Call, a []value.Value) (bool, error) { return subset(a[0], a[1]) })
+	test("superset issuperset", "superset(a, b)", func(_ *template.Call, a []value.Value) (bool, error) { return subset(a[1], a[0]) })
+	test("contains", "contains(seq, value)", func(_ *template.Call, a []value.Value) (bool, error) { return value.Contains(a[0], a[1]) })
+	test("any", "any(seq)", func(_ *template.Call, a []value.Value) (bool, error) { return count(a[0], true) })
+	test("all", "all(seq)", func(_ *template.Call, a []value.Value) (bool, error) {
+		found, err := count(a[0], false)
+		return !found, err
+	})
+}
+
+// pick is the distinct elements of vs that keep accepts, in order.
+func pick(vs []value.Value, keep func(value.Value) (bool, error)) ([]value.Value, error) {
+	out := []value.Value{}
+	seen := bag{}
+	for _, v := range vs {
+		ok, err := keep(v)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		fresh, err := seen.add(v)
+		if err != nil {
+			return nil, err
+		}
+		if fresh {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// bag is a set that also takes unhashable values, compared one by one.
+type bag struct {
+	hashed value.Dict
+	rest   []value.Value
+}
+
+func (b *bag) has(v value.Value) (bool, error) {
+	if b.hashed.Has(v) {
+		return true, nil
+	}
+	return contains(b.rest, v)
+}
+
+// add puts v into the bag and tells whether it was new.
+func (b *bag) add(v value.Value) (bool, error) {
+	if found, err := b.has(v); found || err != nil {
+		return false, err
+	}
+	if b.hashed.Set(v, nil) != nil {
+		b.rest = append(b.rest, v)
+	}
+	return true, nil
+}
+
+func newBag(vs []value.Value) (*bag, error) {
+	b := &bag{}
+	for _, v := range vs {
+		if _, err := b.add(v); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func both(a []value.Value) (x, y []value.Value, err error) {
+	if x, err = value.Iterate(a[0]); err != nil {
+		return nil, nil, err
+	}
+	y, err = value.Iterate(a[1])
+	return x, y, err
+}
+
+// result is a list; before 2.19 two hashable operands gave a set.
+func result(c *template.Call, a []value.Value, vs []value.Value) (value.Value, error) {
+	_, t := a[0].(value.Tuple)
+	_, u := a[1].(value.Tuple)
+	if c.C != nil && c.C.Compat() > template.V219 && (t || isText(a[0])) && (u || isText(a[1])) {
+		return value.NewSet(vs...)
+	}
+	return list(vs), nil
+}
+
+func union(c *template.Call, a []value.Value) (value.Value, error) {
+	x, y, err := both(a)
+	if err != nil {
+		return nil, err
+	}
+	vs, err := pick(append(append([]value.Value{}, x...), y...), func(value.Value) (bool, error) { return true, nil })
+	if err != nil {
+		return nil, err
+	}
+	return result(c, a, vs)
+}
+
+func intersect(c *template.Call, a []value.Value) (value.Value, error) {
+	return filtered(c, a, func(in bool) bool { return in })
+}
+
+func difference(c *template.Call, a []value.Value) (value.Value, error) {
+	return filtered(c, a, func(in bool) bool { return !in })
+}
+
+func filtered(c *template.Call, a []value.Value, keep func(in bool) bool) (value.Value, error) {
+	x, y, err := both(a)
+	if err != nil {
+		return nil, err
+	}
+	other, err := newBag(y)
+	if err != nil {
+		return nil, err
+	}
+	vs, err := pick(x, func(v value.Value) (bool, error) {
+		in, err := other.has(v)
+		return keep(in), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result(c, a, vs)
+}
+
+func symmetricDifference(c *template.Call, a []value.Value) (value.Value, error) {
+	x, y, err := both(a)
+	if err != nil {
+		return nil, err
+	}
+	left, err := newBag(x)
+	if err != nil {
+		return nil, err
+	}
+	right, err := newBag(y)
+	if err != nil {
+		return nil, err
+	}
+	vs, err := pick(append(append([]value.Value{}, x...), y...), func(v value.Value) (bool, error) {
+		l, err := left.has(v)
+		if err != nil || !l {
+			return !l, err
+		}
+		r, err := right.has(v)
+		return !r, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result(c, a, vs)
+}
+
+// unique keeps the first of equal elements; case is ignored unless case_sensitive.
+func unique(c *template.Call, a []value.Value) (value.Value, error) {
+	vs, err := value.Iterate(a[0])
+	if err != nil {
+		return nil, err
+	}
+	fold := !isTrue(a[1])
+	out := []value.Value{}
+	seen := bag{}
+	unhashable := false
+	for _, v := range vs {
+		key := v
+		if a[2] != nil {
+			if key, err = attribute(v, text(a[2])); err != nil {
+				return nil, err
+			}
+		}
+		if fold && isText(key) {
+			key = strings.ToLower(text(key))
+		}
+		fresh, err := seen.add(key)
+		if err != nil {
+			return nil, err
+		}
+		unhashable = unhashable || len(seen.rest) > 0
+		if fresh {
+			out = append(out, v)
+		}
+	}
+	if !unhashable {
+		return list(out), nil
+	}
+	if a[2] != nil || a[1] != nil && fold {
+		return nil, errors.New("unique cannot compare unhashable elements with an attribute or without case")
+	}
+	out, err = pick(vs, func(value.Value) (bool, error) { return true, nil })
+	return list(out), err
+}
+
+// attribute follows a dotted path of names and indexes.
+func attribute(v value.Value, path string) (value.Value, error) {
+	for part := range strings.SplitSeq(path, ".") {
+		var key value.Value = part
+		if n, err := integer(part); err == nil && part != "" && part[0] != '-' {
+			key = n
+		}
+		next, ok, err := value.Item(v, key)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return &value.Undefined{Name: part}, nil
+		}
+		v = next
+	}
+	return v, nil
+}
+
+func subset(a, b value.Value) (bool, error) {
+	x, y, err := both([]value.Value{a, b})
+	if err != nil {
+		return false, err
+	}
+	big, err := newBag(y)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range x {
+		if in, err := big.has(v); !in || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// count tells whether an element with that truth exists.
+func count(v value.Value, want bool) (bool, error) {
+	vs, err := value.Iterate(v)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range vs {
+		b, err := truth(e)
+		if err != nil {
+			return false, err
+		}
+		if b == want {
+			return true, nil
+		}
+	}
+	return false, nil
+}

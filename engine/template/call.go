@@ -1,0 +1,279 @@
+package template
+
+import (
+	"fmt"
+	"strings"
+
+	"fettle/engine/diag"
+	"fettle/engine/value"
+)
+
+// Call is one call of a filter, a test or a function.
+type Call struct {
+	// C is the rendering's context: lookups, files, warnings.
+	C    *Context
+	Args []value.Value
+	KW   []value.Keyword
+	at   func() diag.Pos
+	rt   *rendering
+}
+
+// At is the place of the call in the template's source.
+func (c *Call) At() diag.Pos {
+	if c.at == nil {
+		return diag.Pos{}
+	}
+	return c.at()
+}
+
+// Keyword returns the keyword argument of that name.
+func (c *Call) Keyword(name string) (value.Value, bool) {
+	for _, k := range c.KW {
+		if k.Name == name {
+			return k.Value, true
+		}
+	}
+	return nil, false
+}
+
+// Arg returns the argument at position i (0 is a filter's input) or of that name, else dflt.
+func (c *Call) Arg(i int, name string, dflt value.Value) value.Value {
+	if i < len(c.Args) {
+		return c.Args[i]
+	}
+	if name != "" {
+		if v, ok := c.Keyword(name); ok {
+			return v
+		}
+	}
+	return dflt
+}
+
+// Filter calls another filter by name.
+func (c *Call) Filter(name string, args []value.Value, kw []value.Keyword) (value.Value, error) {
+	p := plugins.filter(name)
+	if p == nil {
+		return nil, fmt.Errorf("No filter named '%s'.", name)
+	}
+	return p.run(&Call{C: c.C, Args: args, KW: kw, at: c.at, rt: c.rt})
+}
+
+// Test calls a test by name.
+func (c *Call) Test(name string, args []value.Value, kw []value.Keyword) (bool, error) {
+	p := plugins.test(name)
+	if p == nil {
+		return false, fmt.Errorf("No test named '%s'.", name)
+	}
+	v, err := p.run(&Call{C: c.C, Args: args, KW: kw, at: c.at, rt: c.rt})
+	if err != nil {
+		return false, err
+	}
+	return value.Truth(v)
+}
+
+// Sig is the parameter list of a function, for binding calls as Python does.
+type Sig struct {
+	name     string
+	params   []string
+	defaults []value.Value
+	required []bool
+	varargs  bool // further positional arguments are appended to what Bind returns
+	kwargs   bool // further keywords are allowed and ignored by Bind
+}
+
+// NewSig makes a signature from Python's notation, as "f(value, width=4, *args, **kw)".
+// It panics when the text is malformed: signatures are constants.
+func NewSig(text string) *Sig {
+	t, err := parseBare(text, DefaultSyntax())
+	if err != nil {
+		panic("template: signature " + text + ": " + err.Error())
+	}
+	call := t.body[0].(*sPrint).x.(*nCall)
+	s := &Sig{name: call.f.(*nName).n, varargs: call.dyn != nil, kwargs: call.dkw != nil}
+	for _, a := range call.args {
+		s.add(a.(*nName).n, nil, true)
+	}
+	for _, k := range call.kw {
+		s.add(k.n, constant(k.v), false)
+	}
+	return s
+}
+
+func constant(n node) value.Value {
+	switch x := n.(type) {
+	case *nConst:
+		return x.v
+	case *nUn:
+		v, _ := value.Neg(constant(x.a))
+		return v
+	case *nTuple:
+		return value.Tuple{}
+	}
+	panic("template: a signature's default is no constant")
+}
+
+func (s *Sig) add(name string, dflt value.Value, required bool) {
+	s.params = append(s.params, name)
+	s.defaults = append(s.defaults, dflt)
+	s.required = append(s.required, required)
+}
+
+// Bind returns the value of every parameter in order; errors are worded as Python's.
+func (c *Call) Bind(s *Sig) ([]value.Value, error) {
+	n := len(s.params)
+	if len(c.Args) > n && !s.varargs {
+		return nil, fmt.Errorf("%s() takes %s positional argument%s but %d were given", s.name, s.count(), plural(n), len(c.Args))
+	}
+	out := make([]value.Value, n, max(n, len(c.Args)))
+	set := make([]bool, n)
+	for i := range min(n, len(c.Args)) {
+		out[i], set[i] = c.Args[i], true
+	}
+	if err := s.keywords(c.KW, out, set); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if !set[i] {
+			if s.required[i] {
+				return nil, s.missing(set)
+			}
+			out[i] = s.defaults[i]
+		}
+	}
+	if len(c.Args) > n {
+		out = append(out, c.Args[n:]...)
+	}
+	return out, nil
+}
+
+func (s *Sig) keywords(kw []value.Keyword, out []value.Value, set []bool) error {
+next:
+	for _, k := range kw {
+		for i, p := range s.params {
+			if p == k.Name {
+				if set[i] {
+					return fmt.Errorf("%s() got multiple values for argument '%s'", s.name, p)
+				}
+				out[i], set[i] = k.Value, true
+				continue next
+			}
+		}
+		if !s.kwargs {
+			return fmt.Errorf("%s() got an unexpected keyword argument '%s'", s.name, k.Name)
+		}
+	}
+	return nil
+}
+
+func (s *Sig) count() string {
+	required := 0
+	for _, r := range s.required {
+		if r {
+			required++
+		}
+	}
+	if required == len(s.params) {
+		return fmt.Sprint(required)
+	}
+	return fmt.Sprintf("from %d to %d", required, len(s.params))
+}
+
+func (s *Sig) missing(set []bool) error {
+	var names []string
+	for i, p := range s.params {
+		if s.required[i] && !set[i] {
+			names = append(names, "'"+p+"'")
+		}
+	}
+	list := names[0]
+	if n := len(names); n > 1 {
+		list = strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return fmt.Errorf("%s() missing %d required positional argument%s: %s", s.name, len(names), plural(len(names)), list)
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// run calls the plugin after preparing the arguments as its traits ask.
+func (p *plugin) run(c *Call) (value.Value, error) {
+	if u, err := p.checkUndefined(c); u != nil || err != nil {
+		return u, err
+	}
+	if p.traits&Lazy != 0 {
+		return p.plain(c, p.call)
+	}
+	secret := false
+	for i, v := range c.Args {
+		if simple(v) {
+			continue
+		}
+		r, err := deepPlain(v, &secret)
+		if err != nil {
+			return nil, err
+		}
+		c.Args[i] = r
+	}
+	for i, k := range c.KW {
+		if simple(k.Value) {
+			continue
+		}
+		r, err := deepPlain(k.Value, &secret)
+		if err != nil {
+			return nil, err
+		}
+		c.KW[i].Value = r
+	}
+	v, err := p.plain(c, p.call)
+	return value.Mark(v, secret), err
+}
+
+// plain marks text results in string mode.
+func (p *plugin) plain(c *Call, f Filter) (value.Value, error) {
+	v, err := f(c)
+	if p.traits&Plain != 0 && c.C != nil && c.C.e.opts.Compat.literals() {
+		if s, ok := v.(string); ok {
+			return value.Text(s), err
+		}
+	}
+	return v, err
+}
+
+func simple(v value.Value) bool {
+	switch v.(type) {
+	case string, int64, nil, bool, float64:
+		return true
+	}
+	return false
+}
+
+// checkUndefined deals with undefined arguments the plugin does not take: before 2.19 they are
+// errors, since then they make the result undefined.
+func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
+	for i, v := range c.Args {
+		u, ok := v.(*value.Undefined)
+		if !ok || i == 0 && p.traits&Undefined != 0 || i > 0 && p.traits&UndefinedArgs != 0 {
+			continue
+		}
+		return c.undefined(u)
+	}
+	if p.traits&UndefinedArgs == 0 {
+		for _, k := range c.KW {
+			if u, ok := k.Value.(*value.Undefined); ok {
+				return c.undefined(u)
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (c *Call) undefined(u *value.Undefined) (value.Value, error) {
+	if c.C != nil && c.C.e.opts.Compat.old() && !u.Soft {
+		return nil, &value.UndefinedError{Undefined: u}
+	}
+	return u, nil
+}

@@ -1,0 +1,238 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+
+	"fettle/engine/diag"
+	"fettle/engine/value"
+)
+
+// arguments are the compiled arguments of a call.
+type arguments struct {
+	pos      []ev
+	names    []string
+	kw       []ev
+	dyn, dkw ev
+}
+
+func (c *compiler) arguments(x *nCall) *arguments {
+	a := &arguments{pos: c.exprs(x.args)}
+	for _, k := range x.kw {
+		a.names = append(a.names, k.n)
+		a.kw = append(a.kw, c.expr(k.v))
+	}
+	if x.dyn != nil {
+		a.dyn = c.expr(x.dyn)
+	}
+	if x.dkw != nil {
+		a.dkw = c.expr(x.dkw)
+	}
+	return a
+}
+
+// eval fills a call; first comes before the written arguments.
+func (a *arguments) eval(f *frame, call *Call, first ...value.Value) error {
+	call.C, call.rt = f.rt.c, f.rt
+	if n := len(first) + len(a.pos); n > 0 {
+		call.Args = make([]value.Value, 0, n)
+	}
+	call.Args = append(call.Args, first...)
+	for _, e := range a.pos {
+		v, err := e(f)
+		if err != nil {
+			return err
+		}
+		call.Args = append(call.Args, v)
+	}
+	for i, e := range a.kw {
+		v, err := e(f)
+		if err != nil {
+			return err
+		}
+		call.KW = append(call.KW, value.Keyword{Name: a.names[i], Value: v})
+	}
+	if a.dyn != nil || a.dkw != nil {
+		return a.dynamic(f, call)
+	}
+	return nil
+}
+
+func (a *arguments) dynamic(f *frame, call *Call) error {
+	if a.dyn != nil {
+		v, err := a.dyn(f)
+		if err != nil {
+			return err
+		}
+		items, err := value.Iterate(v)
+		if err != nil {
+			return err
+		}
+		call.Args = append(call.Args, items...)
+	}
+	if a.dkw == nil {
+		return nil
+	}
+	v, err := a.dkw(f)
+	if err != nil {
+		return err
+	}
+	d, ok := v.(*value.Dict)
+	if !ok {
+		if u, ok := v.(*value.Undefined); ok {
+			return &value.UndefinedError{Undefined: u}
+		}
+		return fmt.Errorf("argument after ** must be a mapping, not %s", value.TypeName(v))
+	}
+	items, err := d.Resolved()
+	for _, e := range items {
+		call.KW = append(call.KW, value.Keyword{Name: value.Str(e.Key), Value: e.Value})
+	}
+	return err
+}
+
+func (c *compiler) where(p pos) func() diag.Pos {
+	u := c.u
+	return func() diag.Pos { return u.pos(p) }
+}
+
+func (c *compiler) call(x *nCall) ev {
+	a, u, at := c.arguments(x), c.u, c.where(x.p)
+	if attr, ok := x.f.(*nAttr); ok { // a method call needs no bound method
+		return c.methodCall(x, attr, a)
+	}
+	fe := c.expr(x.f)
+	return func(f *frame) (value.Value, error) {
+		fn, err := fe(f)
+		if err != nil {
+			return nil, err
+		}
+		call := &Call{at: at}
+		if err := a.eval(f, call); err != nil {
+			return nil, u.place(x.p, err)
+		}
+		r, err := invoke(fn, call)
+		return r, u.place(x.p, err)
+	}
+}
+
+func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
+	o, name, u, at := c.expr(attr.x), attr.n, c.u, c.where(x.p)
+	return func(f *frame) (value.Value, error) {
+		v, err := o(f)
+		if err != nil {
+			return nil, err
+		}
+		call := &Call{at: at}
+		if hasMethod(v, name) {
+			if err := a.eval(f, call); err != nil {
+				return nil, u.place(x.p, err)
+			}
+			r, err := callMethod(v, name, call)
+			return r, u.place(x.p, err)
+		}
+		fn, err := getAttr(v, name)
+		if err != nil {
+			return nil, u.place(attr.p, err)
+		}
+		if err := a.eval(f, call); err != nil {
+			return nil, u.place(x.p, err)
+		}
+		r, err := invoke(fn, call)
+		return r, u.place(x.p, err)
+	}
+}
+
+// callee is a callable that wants to know the context it is called in.
+type callee interface {
+	invoke(*Call) (value.Value, error)
+}
+
+// Func is a function that templates can call.
+type Func func(*Call) (value.Value, error)
+
+func (f Func) invoke(c *Call) (value.Value, error) { return f(c) }
+
+// Call implements value.Callable, without a context.
+func (f Func) Call(args []value.Value, kw []value.Keyword) (value.Value, error) {
+	return f(&Call{Args: args, KW: kw})
+}
+
+func invoke(fn value.Value, call *Call) (value.Value, error) {
+	switch x := fn.(type) {
+	case callee:
+		return x.invoke(call)
+	case value.Callable:
+		return x.Call(call.Args, call.KW)
+	case *value.Undefined:
+		return nil, &value.UndefinedError{Undefined: x}
+	case *value.Secret:
+		r, err := invoke(x.V, call)
+		return value.Mark(r, true), err
+	}
+	return nil, fmt.Errorf("'%s' object is not callable", value.TypeName(fn))
+}
+
+// plugin finds the filter or test at compile time; an unknown one in a branch is an error
+// only when it is reached.
+func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
+	if p != nil {
+		return p
+	}
+	msg := fmt.Sprintf("No %s named '%s'.", kind, name)
+	if c.soft == 0 {
+		c.fail(at, "%s", msg)
+	}
+	return &plugin{name: name, traits: Undefined | UndefinedArgs | Lazy, call: func(*Call) (value.Value, error) { return nil, errors.New(msg) }}
+}
+
+func (c *compiler) filter(x *nFilter) ev {
+	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
+	p := c.plugin(plugins.filter(x.n), "filter", x.n, x.p)
+	return func(f *frame) (value.Value, error) {
+		o, err := v(f)
+		if err != nil {
+			return nil, err
+		}
+		call := &Call{at: at}
+		if err := a.eval(f, call, o); err != nil {
+			return nil, u.place(x.p, err)
+		}
+		r, err := p.run(call)
+		if err != nil {
+			return nil, u.place(x.p, err)
+		}
+		return r, nil
+	}
+}
+
+func (c *compiler) test(x *nTest) ev {
+	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
+	if len(x.call.args)+len(x.call.kw) == 0 && x.call.dyn == nil && (x.n == "defined" || x.n == "undefined") {
+		want := x.n == "undefined"
+		return func(f *frame) (value.Value, error) {
+			o, err := v(f)
+			if err != nil {
+				return nil, err
+			}
+			_, is := o.(*value.Undefined)
+			return is == want, nil
+		}
+	}
+	p := c.plugin(plugins.test(x.n), "test", x.n, x.p)
+	return func(f *frame) (value.Value, error) {
+		o, err := v(f)
+		if err != nil {
+			return nil, err
+		}
+		call := &Call{at: at}
+		if err := a.eval(f, call, o); err != nil {
+			return nil, u.place(x.p, err)
+		}
+		r, err := p.run(call)
+		if err != nil {
+			return nil, u.place(x.p, err)
+		}
+		return r, nil
+	}
+}

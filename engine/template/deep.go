@@ -1,0 +1,220 @@
+package template
+
+import (
+	"fmt"
+
+	"fettle/engine/value"
+)
+
+// maxDeep bounds the nesting of data.
+const maxDeep = 500
+
+// deepener goes through a value to its leaves: lazy elements are rendered, vault text is
+// decrypted. What is not changed is not copied.
+type deepener struct {
+	c           *Context
+	keepSecrets bool // else they are unwrapped and noted in secret
+	keepOmit    bool // else entries and items that are omit are dropped
+	strict      bool // undefined values are errors
+	lists       bool // tuples and sets become lists
+	secret      bool
+	depth       int
+	changed     bool // the last value differs from its input
+}
+
+// deepPlain resolves an argument of a filter and takes secrets out of it.
+func deepPlain(v value.Value, secret *bool) (value.Value, error) {
+	d := deepener{keepOmit: true}
+	r, err := d.value(v)
+	*secret = *secret || d.secret
+	return r, err
+}
+
+// deep resolves a value for printing: undefined values are errors.
+func (c *Context) deep(v value.Value, secret *bool, keepUndefined bool) (value.Value, error) {
+	d := deepener{c: c, keepOmit: true, strict: !keepUndefined}
+	r, err := d.value(v)
+	*secret = *secret || d.secret
+	return r, err
+}
+
+// final is the value a module argument gets.
+func (c *Context) final(v value.Value) (value.Value, error) {
+	d := deepener{c: c, keepSecrets: true, strict: true, lists: !c.e.opts.Compat.old()}
+	return d.value(v)
+}
+
+func (d *deepener) value(v value.Value) (value.Value, error) {
+	d.changed = false
+	switch x := v.(type) {
+	case nil, bool, int64, float64, string:
+		return v, nil
+	case value.Text:
+		d.changed = true
+		return string(x), nil
+	case *value.Template, *value.Encrypted:
+		return d.raw(v)
+	case *value.Undefined:
+		if d.strict && !x.Soft {
+			return nil, &value.UndefinedError{Undefined: x}
+		}
+		if d.strict {
+			d.changed = true
+			return "", nil
+		}
+		return v, nil
+	case *value.Secret:
+		r, err := d.value(x.V)
+		if err == nil && d.keepSecrets {
+			if d.changed {
+				return value.Mark(r, true), nil
+			}
+			return x, nil
+		}
+		d.secret, d.changed = true, true
+		return r, err
+	}
+	if d.depth++; d.depth > maxDeep {
+		return nil, fmt.Errorf("data is nested too deeply or holds itself")
+	}
+	r, err := d.container(v)
+	d.depth--
+	return r, err
+}
+
+func (d *deepener) container(v value.Value) (value.Value, error) {
+	switch x := v.(type) {
+	case *value.List:
+		vs, err := x.Resolved()
+		if err != nil {
+			return nil, err
+		}
+		out, err := d.items(vs)
+		if err != nil || !d.changed {
+			return x, err
+		}
+		return &value.List{V: out}, nil
+	case value.Tuple:
+		out, err := d.items(x)
+		if err != nil {
+			return nil, err
+		}
+		if d.lists {
+			d.changed = true
+			return &value.List{V: out}, nil
+		}
+		return value.Tuple(out), nil
+	case *value.Dict:
+		return d.dict(x)
+	case *value.Set:
+		if d.lists {
+			vs, _ := value.Iterate(x)
+			d.changed = true
+			return &value.List{V: vs}, nil
+		}
+	case *group:
+		r, err := d.value(x.t)
+		d.changed = true
+		return r, err
+	}
+	d.changed = false
+	return v, nil
+}
+
+// raw renders a template or vault text that stands outside a lazy container.
+func (d *deepener) raw(v value.Value) (value.Value, error) {
+	if d.c == nil {
+		return v, nil
+	}
+	r, err := d.c.Resolve(v)
+	if err != nil {
+		return nil, err
+	}
+	if u, ok := r.(*value.Undefined); ok && !u.Soft {
+		return nil, &value.UndefinedError{Undefined: u}
+	}
+	r, err = d.value(r)
+	d.changed = true
+	return r, err
+}
+
+func (d *deepener) items(vs []value.Value) ([]value.Value, error) {
+	var out []value.Value
+	for i, e := range vs {
+		omit := !d.keepOmit && isOmit(e)
+		var r value.Value
+		if !omit {
+			var err error
+			if r, err = d.value(e); err != nil {
+				return nil, err
+			}
+			omit = d.changed && !d.keepOmit && isOmit(r)
+		}
+		if out == nil && (omit || d.changed) {
+			out = append(make([]value.Value, 0, len(vs)), vs[:i]...)
+		}
+		if out != nil && !omit {
+			out = append(out, r)
+		}
+	}
+	d.changed = out != nil
+	if out == nil {
+		return vs, nil
+	}
+	return out, nil
+}
+
+func (d *deepener) dict(x *value.Dict) (value.Value, error) {
+	es, err := x.Resolved()
+	if err != nil {
+		return nil, err
+	}
+	var out *value.Dict
+	for i, e := range es {
+		omit := !d.keepOmit && isOmit(e.Value)
+		var r value.Value
+		key, keyChanged := e.Key, false
+		if !omit {
+			if r, err = d.value(e.Value); err != nil {
+				return nil, err
+			}
+			omit = !d.keepOmit && isOmit(r)
+			changed := d.changed
+			key, keyChanged = d.key(e.Key)
+			d.changed = changed || keyChanged
+		}
+		if out == nil && (omit || d.changed) {
+			out = value.NewDict(len(es))
+			for _, o := range es[:i] {
+				_ = out.Set(o.Key, o.Value)
+			}
+		}
+		if out != nil && !omit {
+			if err := out.Set(key, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	d.changed = out != nil
+	if out == nil {
+		return x, nil
+	}
+	return out, nil
+}
+
+func isOmit(v value.Value) bool {
+	_, ok := v.(value.OmitType)
+	return ok
+}
+
+// key is a dict key without marks.
+func (d *deepener) key(k value.Value) (value.Value, bool) {
+	switch x := k.(type) {
+	case value.Text:
+		return string(x), true
+	case *value.Secret:
+		d.secret = true
+		return x.V, true
+	}
+	return k, false
+}

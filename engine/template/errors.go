@@ -1,0 +1,106 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+
+	"fettle/engine/diag"
+	"fettle/engine/value"
+)
+
+// Error is what goes wrong while a template is rendered (or compiled). It has two places when
+// a template came from a variable or an included file: At, and where that was used.
+type Error struct {
+	Msg    string
+	At     diag.Pos
+	Used   []diag.Related
+	Syntax bool
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if p := e.At.String(); p != "" {
+		return p + ": " + e.Msg
+	}
+	return e.Msg
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Diagnostic is the error as a diagnostic.
+func (e *Error) Diagnostic() *diag.Diagnostic {
+	rule := "template"
+	var u *value.UndefinedError
+	switch {
+	case e.Syntax:
+		rule = "syntax"
+	case errors.As(e.Err, &u):
+		rule = "undefined"
+	}
+	return &diag.Diagnostic{Severity: diag.Error, Rule: rule, Summary: e.Msg, At: e.At, Related: e.Used}
+}
+
+// IsUndefined tells that err comes from using an undefined value.
+func IsUndefined(err error) bool {
+	var u *value.UndefinedError
+	return errors.As(err, &u)
+}
+
+// NotFoundError is the error of a template file that does not exist.
+type NotFoundError struct{ Name string }
+
+func (e *NotFoundError) Error() string { return fmt.Sprintf("could not find or access %q", e.Name) }
+
+// limitError ends a rendering that takes too much; nothing may hide it.
+type limitError struct{ msg string }
+
+func (e *limitError) Error() string { return e.msg }
+
+var errBreak, errContinue = errors.New("break outside a loop"), errors.New("continue outside a loop")
+
+// place gives err the place p in unit u unless it has one.
+func (u *unit) place(p pos, err error) error {
+	switch err.(type) {
+	case nil:
+		return nil
+	case *Error:
+		return err
+	}
+	if err == errBreak || err == errContinue {
+		return err
+	}
+	return &Error{Msg: err.Error(), At: u.pos(p), Err: err}
+}
+
+// used adds the place from which the failing template was used.
+func (u *unit) used(p pos, text string, err error) error {
+	e, ok := err.(*Error)
+	if !ok {
+		return u.place(p, err)
+	}
+	at := u.pos(p)
+	if at == e.At || len(e.Used) >= 8 {
+		return err
+	}
+	c := *e
+	c.Used = append(append([]diag.Related(nil), e.Used...), diag.Related{Text: text, At: at})
+	return &c
+}
+
+// pos is where a place of the unit's text is in its file.
+func (u *unit) pos(p pos) diag.Pos {
+	at := u.at
+	if at.Line == 0 {
+		if at.File == "" && u.name != "" {
+			at.File = u.name
+		}
+		return diag.Pos{File: at.File, Line: p.line, Col: p.col}
+	}
+	if p.line <= 1 {
+		at.Col += max(p.col-1, 0)
+	} else {
+		at.Line += p.line - 1
+		at.Col = p.col
+	}
+	return at
+}

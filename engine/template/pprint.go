@@ -1,0 +1,108 @@
+package template
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"fettle/engine/value"
+)
+
+// filterPPrint is Python's pprint.pformat with its defaults: 80 columns, sorted dicts.
+func filterPPrint(c *Call) (value.Value, error) {
+	p := pprinter{width: 80}
+	p.format(c.Args[0], 0, 0)
+	return p.b.String(), nil
+}
+
+type pprinter struct {
+	b     strings.Builder
+	width int
+}
+
+// format writes v at a column; after is the room needed behind it.
+func (p *pprinter) format(v value.Value, indent, after int) {
+	v = sortedDicts(v)
+	text := value.Repr(v)
+	if utf8.RuneCountInString(text) <= p.width-indent-after {
+		p.b.WriteString(text)
+		return
+	}
+	switch x := v.(type) {
+	case *value.Dict:
+		p.dict(x, indent, after)
+	case *value.List:
+		p.items(x.Items(), "[", "]", indent, after)
+	case value.Tuple:
+		end := ")"
+		if len(x) == 1 {
+			end = ",)"
+		}
+		p.items(x, "(", end, indent, after)
+	default:
+		p.b.WriteString(text)
+	}
+}
+
+func (p *pprinter) dict(d *value.Dict, indent, after int) {
+	p.b.WriteByte('{')
+	es := d.Items()
+	for i, e := range es {
+		room := 1
+		if i == len(es)-1 {
+			room = after + 1
+		}
+		key := value.Repr(e.Key)
+		p.b.WriteString(key + ": ")
+		p.format(e.Value, indent+1+utf8.RuneCountInString(key)+2, room)
+		if i < len(es)-1 {
+			p.b.WriteString(",\n" + strings.Repeat(" ", indent+1))
+		}
+	}
+	p.b.WriteByte('}')
+}
+
+func (p *pprinter) items(vs []value.Value, open, end string, indent, after int) {
+	p.b.WriteString(open)
+	for i, v := range vs {
+		room := 1
+		if i == len(vs)-1 {
+			room = after + len(end)
+		}
+		p.format(v, indent+1, room)
+		if i < len(vs)-1 {
+			p.b.WriteString(",\n" + strings.Repeat(" ", indent+1))
+		}
+	}
+	p.b.WriteString(end)
+}
+
+// sortedDicts sorts dicts by key at every depth, where the keys can be ordered.
+func sortedDicts(v value.Value) value.Value {
+	switch x := v.(type) {
+	case *value.Dict:
+		pairs, _ := dictItems(x, true)
+		vs := pairs.(*value.List).V
+		sorted, err := Sort(vs, func(v value.Value) (value.Value, error) { return v.(value.Tuple)[0], nil }, false)
+		if err != nil {
+			sorted = vs
+		}
+		out := value.NewDict(x.Len())
+		for _, kv := range sorted {
+			_ = out.Set(kv.(value.Tuple)[0], sortedDicts(kv.(value.Tuple)[1]))
+		}
+		return out
+	case *value.List:
+		out := make([]value.Value, len(x.V))
+		for i, e := range x.Items() {
+			out[i] = sortedDicts(e)
+		}
+		return &value.List{V: out}
+	case value.Tuple:
+		out := make(value.Tuple, len(x))
+		for i, e := range x {
+			out[i] = sortedDicts(e)
+		}
+		return out
+	}
+	return v
+}

@@ -1,0 +1,250 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"fettle/engine/diag"
+	"fettle/engine/value"
+)
+
+// IsTemplate tells that text contains template syntax.
+func IsTemplate(s string) bool {
+	for i := 0; i+1 < len(s); i++ {
+		if s[i] == '{' && (s[i+1] == '{' || s[i+1] == '%' || s[i+1] == '#') {
+			return true
+		}
+	}
+	return false
+}
+
+// NewTemplate makes a value of text from a trusted source: a *value.Template when it contains
+// template syntax, else the string.
+func NewTemplate(s string, at diag.Pos) value.Value {
+	if IsTemplate(s) {
+		return &value.Template{Src: s, At: at}
+	}
+	return s
+}
+
+// compiled are the forms of a template that are cached in it.
+type compiled struct {
+	text, bare *unit
+	names      []NameRead
+	bareNames  []NameRead
+	overrides  *headerResult
+}
+
+// playbookSyntax is how values of playbooks are read.
+func playbookSyntax() Syntax {
+	s := DefaultSyntax()
+	s.literalBackslash = true
+	s.Do, s.LoopControls = true, true
+	return s
+}
+
+// Compile checks and compiles text once; the error is an *Error with its place.
+func Compile(src string, at diag.Pos) (*value.Template, error) {
+	t := &value.Template{Src: src, At: at}
+	return t, unitOf(t).err
+}
+
+// unitOf is the compiled form of a template in a playbook value.
+func unitOf(t *value.Template) *unit {
+	old, _ := t.Compiled.Load().(*compiled)
+	if old != nil && old.text != nil {
+		return old.text
+	}
+	u := compileText(t.Src, "", t.At, playbookSyntax())
+	n := compiled{}
+	if old != nil {
+		n = *old
+	}
+	n.text = u
+	t.Compiled.Store(&n)
+	return u
+}
+
+// bareOf is the compiled form of a template's text as an expression without braces.
+func bareOf(t *value.Template) *unit {
+	old, _ := t.Compiled.Load().(*compiled)
+	if old != nil && old.bare != nil {
+		return old.bare
+	}
+	u := compileBare(t.Src, t.At)
+	n := compiled{}
+	if old != nil {
+		n = *old
+	}
+	n.bare = u
+	t.Compiled.Store(&n)
+	return u
+}
+
+func compileText(src, name string, at diag.Pos, s Syntax) *unit {
+	if h, rest, ok := splitHeader(src); ok {
+		var err error
+		if s, err = applyHeader(s, h); err != nil {
+			return &unit{name: name, at: at, err: &Error{Msg: err.Error(), At: at, Syntax: true, Err: err}}
+		}
+		src = rest
+	}
+	t, err := parse(src, s)
+	return finish(t, err, name, at)
+}
+
+func compileBare(src string, at diag.Pos) *unit {
+	t, err := parseBare(src, playbookSyntax())
+	return finish(t, err, "", at)
+}
+
+func finish(t *tree, err error, name string, at diag.Pos) *unit {
+	var u *unit
+	if err == nil {
+		u, err = compileTree(t, name, at)
+	}
+	if err == nil {
+		return u
+	}
+	u = &unit{name: name, at: at}
+	p := pos{1, 1}
+	var se *syntaxError
+	if errors.As(err, &se) {
+		p = se.p
+	}
+	u.err = &Error{Msg: err.Error(), At: u.pos(p), Syntax: true, Err: err}
+	return u
+}
+
+// eval runs a compiled template to its native value.
+func (c *Context) eval(u *unit) (value.Value, error) {
+	if u.err != nil {
+		return nil, u.err
+	}
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	rt := &rendering{c: c, u: u}
+	if u.single != nil {
+		v, err := u.single(newFrame(u.slots, nil, rt, newOutput(c, true)))
+		if err != nil {
+			return nil, err
+		}
+		return c.finishSingle(v), nil
+	}
+	out := newOutput(c, c.e.opts.Compat != V216)
+	if err := rt.render(u, out); err != nil {
+		return nil, err
+	}
+	v, err := out.result()
+	if err != nil {
+		return nil, u.place(pos{1, 1}, err)
+	}
+	if c.e.opts.Compat == V216 {
+		v = c.literal(v)
+	}
+	return v, nil
+}
+
+// Render is the final value of v, at every depth: what a module argument gets. Entries and
+// items that are omit are dropped; the result holds no templates, vault text, lazy containers
+// or undefined values. Sets and tuples become lists, as since 2.19 they do.
+func (c *Context) Render(v value.Value) (value.Value, error) {
+	switch x := v.(type) {
+	case string, nil, bool, int64, float64:
+		return v, nil
+	case *value.Template:
+		r, err := c.eval(unitOf(x))
+		if err != nil {
+			return nil, err
+		}
+		r, err = c.final(r)
+		return r, unitOf(x).place(pos{1, 1}, err)
+	}
+	return c.final(v)
+}
+
+// Eval evaluates a template's text as an expression without braces to its native value, which
+// may be undefined, lazy, a tuple or an object.
+func (c *Context) Eval(t *value.Template) (value.Value, error) {
+	u := bareOf(t)
+	if u.err != nil {
+		return nil, u.err
+	}
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	return u.single(newFrame(u.slots, nil, &rendering{c: c, u: u}, newOutput(c, true)))
+}
+
+// enter counts the nesting of macros, includes and variables.
+func (c *Context) enter() error {
+	if c.depth++; c.depth > c.e.opts.MaxDepth {
+		c.depth--
+		return &limitError{"recursion is too deep"}
+	}
+	return nil
+}
+
+func (c *Context) leave() { c.depth-- }
+
+// step counts turns of loops and notices that the run was cancelled.
+func (c *Context) step() error {
+	if c.steps++; c.steps > c.e.opts.MaxSteps {
+		return &limitError{"the template loops too long"}
+	}
+	if c.steps&1023 == 0 && c.ctx != nil {
+		return c.ctx.Err()
+	}
+	return nil
+}
+
+// join makes one value of the values that a template printed.
+func (c *Context) join(nodes []value.Value) (value.Value, error) {
+	switch len(nodes) {
+	case 0:
+		if c.e.opts.Compat == V216Native {
+			return nil, nil
+		}
+		return "", nil
+	case 1:
+		return c.finishSingle(nodes[0]), nil
+	}
+	var b strings.Builder
+	secret := false
+	for _, n := range nodes {
+		if n == nil && c.e.opts.Compat == V216Native {
+			b.WriteString("None")
+			continue
+		}
+		s, sec, err := c.text(n)
+		if err != nil {
+			return nil, err
+		}
+		secret = secret || sec
+		b.WriteString(s)
+	}
+	v := value.Mark(b.String(), secret)
+	if c.e.opts.Compat == V216Native {
+		v = c.literal(v)
+	}
+	return v, nil
+}
+
+// str is Python's str of a value that deep has gone through.
+func (c *Context) str(v value.Value) string { return value.Str(v) }
+
+// String renders v and gives its text: what a name or a path gets. None is the empty text.
+func (c *Context) String(v value.Value) (string, error) {
+	r, err := c.Render(v)
+	if err != nil {
+		return "", err
+	}
+	s, _, err := c.text(r)
+	return s, err
+}
+
+var errOmit = fmt.Errorf("omit cannot be part of text")
