@@ -201,15 +201,29 @@ func (f *Fleet) findLeader(h *Host) error {
 		if err != nil {
 			return errors.New("systemd-nspawn ended: " + f.console(h))
 		}
-		if pids := strings.Fields(string(kids)); len(pids) > 0 {
-			h.Pid, err = strconv.Atoi(pids[0])
-			if err != nil {
-				return err
+		for _, kid := range strings.Fields(string(kids)) {
+			if pid, err := strconv.Atoi(kid); err == nil && isNamespaceInit(pid) {
+				h.Pid = pid
+				return f.record(pid, nil)
 			}
-			return f.record(h.Pid, nil)
 		}
 	}
 	return errors.New("systemd-nspawn started nothing: " + f.console(h))
+}
+
+// isNamespaceInit tells PID 1 of a container from nspawn's own helpers.
+func isNamespaceInit(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			pids := strings.Fields(v)
+			return len(pids) > 1 && pids[len(pids)-1] == "1"
+		}
+	}
+	return false
 }
 
 func (f *Fleet) console(h *Host) string {

@@ -71,7 +71,7 @@ func becomeHost() error {
 		return err
 	}
 	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-	return os.NewSyscallError("exec /bin/sh", unix.Exec("/bin/sh", []string{"init", "-c", lightInit}, env))
+	return os.NewSyscallError("exec /bin/sh", unix.Exec("/bin/sh", []string{"sh", "-c", lightInit}, env))
 }
 
 // mountRoot mounts the overlay on a tmpfs that only this namespace sees.

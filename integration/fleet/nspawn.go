@@ -68,8 +68,15 @@ func execNspawn(root string, b boot) error {
 	if err != nil {
 		return err
 	}
-	// The root lies below /run: keep it reachable while /run is replaced.
-	keep := "/mnt"
+	// The root lies below /run: keep it reachable while /run is replaced, and at a
+	// path of its own, since nspawn makes a lock file beside it.
+	if err := mount("tmpfs", "/mnt", "tmpfs", 0, "mode=755"); err != nil {
+		return err
+	}
+	keep := filepath.Join("/mnt", b.Hostname)
+	if err := os.Mkdir(keep, 0o755); err != nil {
+		return err
+	}
 	if err := mount(root, keep, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ func (f *Fleet) Relay(h *Host, roundTrip time.Duration) (*Relay, error) {
 // Accepted is the number of connections so far.
 func (r *Relay) Accepted() int { return int(r.accepted.Load()) }
 
-// RoundTrips is how often the talk turned from client to host: an upper bound of
-// the round trips a client waited for, over all connections.
+// RoundTrips is how often the host began to answer after the client had spoken: the
+// round trips a client can have waited for, over all connections.
 func (r *Relay) RoundTrips() int { return int(r.turns.Load()) }
 
 // CutAfter closes every connection once n more bytes came from the host.
@@ -212,7 +212,7 @@ func (r *Relay) waitStall() {
 }
 
 func (r *Relay) count(side int32, n int64) {
-	if before := r.lastWrite.Swap(side); side == 1 && before != 1 {
+	if before := r.lastWrite.Swap(side); side == 2 && before == 1 {
 		r.turns.Add(1)
 	}
 	if side == 2 {

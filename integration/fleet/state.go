@@ -32,12 +32,7 @@ type state struct {
 }
 
 // StateDir is where running fleets are recorded.
-func StateDir() string {
-	if d := os.Getenv("FETTLE_FLEET_STATE"); d != "" {
-		return d
-	}
-	return "/run/fettle-fleet"
-}
+const StateDir = "/run/fettle-fleet"
 
 func newProc(pid int) proc { return proc{pid, startTime(pid)} }
 
@@ -64,10 +59,10 @@ func bootID() string {
 
 // locked runs fn while no other process changes the set of fleets.
 func locked(fn func() error) error {
-	if err := os.MkdirAll(StateDir(), 0o755); err != nil {
+	if err := os.MkdirAll(StateDir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(StateDir(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(StateDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -83,7 +78,7 @@ func claim() (*Fleet, error) {
 	var f *Fleet
 	err := locked(func() error {
 		for n := 1; n <= maxFleets; n++ {
-			dir := filepath.Join(StateDir(), strconv.Itoa(n))
+			dir := filepath.Join(StateDir, strconv.Itoa(n))
 			err := os.Mkdir(dir, 0o755)
 			if errors.Is(err, os.ErrExist) {
 				continue
@@ -96,7 +91,7 @@ func claim() (*Fleet, error) {
 			f.state = state{Owner: newProc(os.Getpid()), Boot: bootID()}
 			return f.save()
 		}
-		return fmt.Errorf("all %d fleet numbers below %s are taken", maxFleets, StateDir())
+		return fmt.Errorf("all %d fleet numbers below %s are taken", maxFleets, StateDir)
 	})
 	return f, err
 }
@@ -174,13 +169,13 @@ func DownID(id int) error {
 		})
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("no fleet %d below %s", id, StateDir())
+		err = fmt.Errorf("no fleet %d below %s", id, StateDir)
 	}
 	return err
 }
 
 func eachState(fn func(n int, dir string, s state) error) error {
-	entries, err := os.ReadDir(StateDir())
+	entries, err := os.ReadDir(StateDir)
 	if err != nil {
 		return err
 	}
@@ -190,7 +185,7 @@ func eachState(fn func(n int, dir string, s state) error) error {
 		if err != nil {
 			continue
 		}
-		dir := filepath.Join(StateDir(), e.Name())
+		dir := filepath.Join(StateDir, e.Name())
 		var s state
 		if b, err := os.ReadFile(filepath.Join(dir, "state.json")); err == nil {
 			if err := json.Unmarshal(b, &s); err != nil {
@@ -234,9 +229,9 @@ func (s state) kill() error {
 	return nil
 }
 
-// removeCgroup removes a cgroup and those below it, once they are empty.
+// removeCgroup kills what runs in a cgroup and those below it, and removes them.
 func removeCgroup(dir string) {
-	for range 50 {
+	for range 200 {
 		var dirs []string
 		_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
@@ -245,11 +240,17 @@ func removeCgroup(dir string) {
 			return nil
 		})
 		for i := len(dirs) - 1; i >= 0; i-- {
+			pids, _ := os.ReadFile(filepath.Join(dirs[i], "cgroup.procs"))
+			for _, pid := range strings.Fields(string(pids)) {
+				if n, err := strconv.Atoi(pid); err == nil && n > 1 {
+					_ = syscall.Kill(n, syscall.SIGKILL)
+				}
+			}
 			_ = unix.Rmdir(dirs[i])
 		}
 		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }

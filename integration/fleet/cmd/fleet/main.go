@@ -110,7 +110,7 @@ func list() error {
 		if !running[id] {
 			note = "  (its owner is gone)"
 		}
-		fmt.Printf("%d  %s/%d%s\n", id, fleet.StateDir(), id, note)
+		fmt.Printf("%d  %s/%d%s\n", id, fleet.StateDir, id, note)
 	}
 	return nil
 }
