@@ -4,5 +4,6 @@ package all
 import (
 	_ "fettle/modules/commands"
 	_ "fettle/modules/control"
+	_ "fettle/modules/packages"
 	_ "fettle/modules/users"
 )
