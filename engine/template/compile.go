@@ -21,7 +21,10 @@ type unit struct {
 	// mutates tells that the template calls methods that change containers.
 	mutates bool
 	syntax  Syntax // how the file was read; included templates are read alike
-	err     error  // why it cannot be compiled
+	// newlines is how many line ends the source ends with.
+	newlines int
+	lone     string // x when the template is {{ x }}
+	err      error  // why it cannot be compiled
 }
 
 type block struct {

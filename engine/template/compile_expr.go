@@ -416,6 +416,9 @@ func getAttr(v value.Value, name string) (value.Value, error) {
 	if hasMethod(v, name) {
 		return &method{v, name}, nil
 	}
+	if name == "__class__" {
+		return &class{v}, nil
+	}
 	switch v.(type) {
 	case *value.Dict, *big.Int, value.Indexable:
 		if r, ok, err := value.Item(v, name); ok || err != nil {

@@ -116,6 +116,9 @@ func (c *Context) resolveTemplate(t *value.Template, r value.Resolver) (value.Va
 		}
 		return nil, err
 	}
+	if u.err == nil && v == nil && len(u.tree.body) == 0 {
+		return "", nil
+	}
 	if un, ok := v.(*value.Undefined); ok && un.At.IsZero() && !un.Soft {
 		n := *un
 		n.At = t.At

@@ -112,6 +112,22 @@ func (d *deepener) container(v value.Value) (value.Value, error) {
 			d.changed = true
 			return &value.List{V: vs}, nil
 		}
+	case *value.Range:
+		if d.lists {
+			if x.Len() > value.MaxItems {
+				return nil, &limitError{"range is too large"}
+			}
+			if d.c.e.opts.Compat == V219 {
+				return nil, fmt.Errorf("type 'range' is unsupported for variable storage")
+			}
+			d.changed = true
+			return listed(x), nil
+		}
+	case []byte:
+		if d.lists {
+			d.changed = true
+			return string(x), nil
+		}
 	case *group:
 		r, err := d.value(x.t)
 		d.changed = true

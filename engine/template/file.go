@@ -35,10 +35,24 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 		return "", false, err
 	}
 	result = out.b.String()
+	if !s.KeepTrailingNewline {
+		result += lostNewlines(text, result)
+	}
 	if s.NewlineSequence != "" && s.NewlineSequence != "\n" {
 		result = strings.ReplaceAll(result, "\n", s.NewlineSequence)
 	}
 	return result, out.secret, nil
+}
+
+// lostNewlines are the line ends at the end of a source that its result lacks: Ansible puts
+// them back.
+func lostNewlines(src, result string) string {
+	n := trailingNewlines(src) - trailingNewlines(result)
+	return strings.Repeat("\n", max(n, 0))
+}
+
+func trailingNewlines(s string) int {
+	return len(s) - len(strings.TrimRight(s, "\n"))
 }
 
 const headerMark = "#jinja2:"

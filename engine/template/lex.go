@@ -27,7 +27,7 @@ type Syntax struct {
 // DefaultSyntax is what Ansible uses for playbook values and template files.
 func DefaultSyntax() Syntax {
 	return Syntax{BlockStart: "{%", BlockEnd: "%}", VariableStart: "{{", VariableEnd: "}}", CommentStart: "{#", CommentEnd: "#}",
-		TrimBlocks: true, NewlineSequence: "\n", KeepTrailingNewline: true}
+		TrimBlocks: true, NewlineSequence: "\n"}
 }
 
 type kind uint8

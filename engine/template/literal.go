@@ -15,9 +15,19 @@ import (
 func (c *Context) finishSingle(v value.Value) value.Value {
 	switch c.e.opts.Compat {
 	case V216Native:
-		return c.literal(v)
+		return c.literal(listed(v))
 	case V216:
-		return c.literal(c.asText(v))
+		return c.literal(c.asText(listed(v)))
+	}
+	return v
+}
+
+// listed makes a list of a range, as Ansible does with results that can only be iterated.
+func listed(v value.Value) value.Value {
+	if r, ok := v.(*value.Range); ok && r.Len() <= value.MaxItems {
+		if vs, err := value.Iterate(r); err == nil {
+			return &value.List{V: vs}
+		}
 	}
 	return v
 }
@@ -28,6 +38,8 @@ func (c *Context) asText(v value.Value) value.Value {
 	switch x := v.(type) {
 	case string, value.Text, *value.Undefined, value.OmitType:
 		return v
+	case []byte:
+		return string(x)
 	case *value.Secret:
 		return value.Mark(c.asText(x.V), true)
 	}
@@ -51,7 +63,12 @@ func (c *Context) literal(v value.Value) value.Value {
 		if c.e.opts.Compat == V216 && !strings.HasPrefix(x, "{") && !strings.HasPrefix(x, "[") && x != "True" && x != "False" {
 			return v
 		}
-		if r, ok := Literal(x); ok {
+		p := literalParser{s: x, json: c.e.opts.Compat == V216}
+		r, ok := p.all()
+		if s, isText := r.(string); isText && ok {
+			return x[:1] + s + x[:1] // quotes of text stay
+		}
+		if ok {
 			return r
 		}
 	}
@@ -60,10 +77,14 @@ func (c *Context) literal(v value.Value) value.Value {
 
 // Literal reads text as Python's ast.literal_eval does.
 func Literal(s string) (value.Value, bool) {
-	if len(s) == 0 || len(s) > 1<<24 || s[0] == ' ' || s[0] == '\t' {
+	p := literalParser{s: s}
+	return p.all()
+}
+
+func (p *literalParser) all() (value.Value, bool) {
+	if s := p.s; len(s) == 0 || len(s) > 1<<24 || s[0] == ' ' || s[0] == '\t' {
 		return nil, false
 	}
-	p := literalParser{s: s}
 	p.space()
 	v, ok := p.tuple(0, "")
 	p.space()
@@ -76,7 +97,8 @@ func Literal(s string) (value.Value, bool) {
 type literalParser struct {
 	s     string
 	i     int
-	depth int // open brackets: line ends are white space inside them
+	json  bool // true, false and null are constants too
+	depth int  // open brackets: line ends are white space inside them
 }
 
 func (p *literalParser) space() {
@@ -248,6 +270,10 @@ func (p *literalParser) word() (value.Value, bool) {
 		return false, true
 	case "None":
 		return nil, true
+	case "true", "false":
+		return w == "true", p.json
+	case "null":
+		return nil, p.json
 	case "set":
 		if strings.HasPrefix(p.s[j:], "()") {
 			p.i += 2

@@ -25,6 +25,13 @@ type tree struct {
 	order  []string
 }
 
+func (t *tree) nodes() []node {
+	if t == nil {
+		return nil
+	}
+	return t.body
+}
+
 func parse(src string, c Syntax) (t *tree, err error) {
 	toks, err := lex(src, c)
 	if err != nil {

@@ -91,7 +91,17 @@ func compileText(src, name string, at diag.Pos, s Syntax) *unit {
 		src = rest
 	}
 	t, err := parse(src, s)
-	return finish(t, err, name, at)
+	u := finish(t, err, name, at)
+	u.newlines = trailingNewlines(src)
+	if len(t.nodes()) == 1 {
+		p, ok := t.body[0].(*sPrint)
+		if ok {
+			if n, ok := p.x.(*nName); ok {
+				u.lone = n.n
+			}
+		}
+	}
+	return u
 }
 
 func compileBare(src string, at diag.Pos) *unit {
@@ -132,6 +142,9 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		if err != nil {
 			return nil, err
 		}
+		if u.lone != "" && c.e.opts.Compat == V216 && c.isPlain(u.lone) {
+			return v, nil
+		}
 		return c.finishSingle(v), nil
 	}
 	out := newOutput(c, c.e.opts.Compat != V216)
@@ -142,10 +155,23 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 	if err != nil {
 		return nil, u.place(pos{1, 1}, err)
 	}
+	if s, ok := v.(string); ok && u.newlines > 0 {
+		v = s + strings.Repeat("\n", max(u.newlines-trailingNewlines(s), 0))
+	}
 	if c.e.opts.Compat == V216 {
 		v = c.literal(v)
 	}
 	return v, nil
+}
+
+// isPlain tells that a variable was written as a number, a bool or None: up to 2.18 such a
+// value was not made text when it stood alone in a template.
+func (c *Context) isPlain(name string) bool {
+	if c.scope == nil {
+		return false
+	}
+	raw, ok := c.scope.Lookup(name)
+	return ok && simple(raw) && !isString(raw)
 }
 
 // Render is the final value of v, at every depth: what a module argument gets. Entries and
@@ -206,10 +232,7 @@ func (c *Context) step() error {
 func (c *Context) join(nodes []value.Value) (value.Value, error) {
 	switch len(nodes) {
 	case 0:
-		if c.e.opts.Compat == V216Native {
-			return nil, nil
-		}
-		return "", nil
+		return nil, nil
 	case 1:
 		return c.finishSingle(nodes[0]), nil
 	}

@@ -1,7 +1,9 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"fettle/engine/value"
@@ -35,6 +37,148 @@ func (t *Time) iso(sep string) string {
 		s += t.Format("-07:00")
 	}
 	return s
+}
+
+// Repr is Python's repr.
+func (t *Time) Repr() string {
+	parts := []int{t.Year(), int(t.Month()), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond() / 1000}
+	n := len(parts)
+	for n > 5 && parts[n-1] == 0 {
+		n--
+	}
+	s := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(parts[:n])), ", "), "[]")
+	if t.Aware {
+		s += ", tzinfo=datetime.timezone.utc"
+	}
+	return "datetime.datetime(" + s + ")"
+}
+
+// CompareTo implements value.Ordered.
+func (t *Time) CompareTo(other value.Value) (int, bool) {
+	o, ok := other.(*Time)
+	if !ok {
+		return 0, false
+	}
+	return t.Compare(o.Time), true
+}
+
+// Operate implements value.Operand: differences of times, and times moved by a difference.
+func (t *Time) Operate(op string, other value.Value, reversed bool) (value.Value, bool, error) {
+	switch o := other.(type) {
+	case *Time:
+		if op == "-" && !reversed {
+			return &Duration{t.Sub(o.Time)}, true, nil
+		}
+	case *Duration:
+		if op == "+" {
+			return &Time{t.Add(o.d), t.Aware}, true, nil
+		}
+		if op == "-" && !reversed {
+			return &Time{t.Add(-o.d), t.Aware}, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// Duration is a timedelta value.
+type Duration struct{ d time.Duration }
+
+// NewDuration wraps a duration.
+func NewDuration(d time.Duration) *Duration { return &Duration{d} }
+
+// TypeName implements value.Object.
+func (d *Duration) TypeName() string { return "timedelta" }
+
+// parts are days, seconds and microseconds as Python keeps them: only days are negative.
+func (d *Duration) parts() (days, secs, micros int64) {
+	us := d.d.Microseconds()
+	const day = 24 * 3600 * 1_000_000
+	days = us / day
+	if us %= day; us < 0 {
+		days, us = days-1, us+day
+	}
+	return days, us / 1_000_000, us % 1_000_000
+}
+
+func (d *Duration) String() string {
+	days, secs, micros := d.parts()
+	s := fmt.Sprintf("%d:%02d:%02d", secs/3600, secs/60%60, secs%60)
+	if micros != 0 {
+		s += fmt.Sprintf(".%06d", micros)
+	}
+	switch {
+	case days == 1 || days == -1:
+		return fmt.Sprintf("%d day, %s", days, s)
+	case days != 0:
+		return fmt.Sprintf("%d days, %s", days, s)
+	}
+	return s
+}
+
+// Repr is Python's repr.
+func (d *Duration) Repr() string {
+	days, secs, micros := d.parts()
+	var parts []string
+	for _, p := range []struct {
+		name string
+		n    int64
+	}{{"days", days}, {"seconds", secs}, {"microseconds", micros}} {
+		if p.n != 0 {
+			parts = append(parts, fmt.Sprintf("%s=%d", p.name, p.n))
+		}
+	}
+	if parts == nil {
+		parts = []string{"0"}
+	}
+	return "datetime.timedelta(" + strings.Join(parts, ", ") + ")"
+}
+
+// Attr implements value.Object.
+func (d *Duration) Attr(n string) (value.Value, bool, error) {
+	days, secs, micros := d.parts()
+	switch n {
+	case "days":
+		return days, true, nil
+	case "seconds":
+		return secs, true, nil
+	case "microseconds":
+		return micros, true, nil
+	case "total_seconds":
+		return Func(func(*Call) (value.Value, error) { return float64(d.d.Microseconds()) / 1e6, nil }), true, nil
+	}
+	return nil, false, nil
+}
+
+// CompareTo implements value.Ordered.
+func (d *Duration) CompareTo(other value.Value) (int, bool) {
+	o, ok := other.(*Duration)
+	if !ok {
+		return 0, false
+	}
+	return cmp.Compare(d.d, o.d), true
+}
+
+// Operate implements value.Operand.
+func (d *Duration) Operate(op string, other value.Value, reversed bool) (value.Value, bool, error) {
+	switch o := other.(type) {
+	case *Duration:
+		switch {
+		case op == "+":
+			return &Duration{d.d + o.d}, true, nil
+		case op == "-" && !reversed:
+			return &Duration{d.d - o.d}, true, nil
+		case op == "/" && !reversed && o.d != 0:
+			return float64(d.d) / float64(o.d), true, nil
+		}
+	case int64:
+		switch {
+		case op == "*":
+			return &Duration{d.d * time.Duration(o)}, true, nil
+		case (op == "/" || op == "//") && !reversed && o != 0:
+			return &Duration{d.d / time.Duration(o)}, true, nil
+		}
+	}
+	return nil, false, nil
 }
 
 // Attr implements value.Object.

@@ -113,6 +113,9 @@ func equalData(a, b Value) (bool, error) {
 			return x.equal(y), nil
 		}
 		return false, nil
+	case Ordered:
+		n, ok := x.CompareTo(b)
+		return ok && n == 0, nil
 	case *Range:
 		if y, ok := b.(*Range); ok {
 			n := x.Len()
@@ -222,6 +225,11 @@ func compareFloatInt(f float64, i *big.Int) (int, bool) {
 	return new(big.Float).SetFloat64(f).Cmp(new(big.Float).SetInt(i)), true
 }
 
+// Ordered is an Object that can be compared; ok is false when it cannot be compared to other.
+type Ordered interface {
+	CompareTo(other Value) (n int, ok bool)
+}
+
 // Order is one of the comparisons < <= > >= applied to a and b.
 func Order(op string, a, b Value) (bool, error) {
 	if IsNumber(a) && IsNumber(b) {
@@ -266,6 +274,10 @@ func compare(op string, a, b Value) (int, error) {
 		return compare(op, x, y)
 	}
 	switch x := a.(type) {
+	case Ordered:
+		if n, ok := x.CompareTo(b); ok {
+			return n, nil
+		}
 	case *List:
 		if y, ok := b.(*List); ok {
 			xs, err := x.Resolved()

@@ -198,6 +198,12 @@ func Mark(v Value, secret bool) Value {
 	return &Secret{v}
 }
 
+// Operand is an Object that takes part in arithmetic: it stands left of other, or right of it
+// when reversed. ok is false when it cannot.
+type Operand interface {
+	Operate(op string, other Value, reversed bool) (r Value, ok bool, err error)
+}
+
 // Binary applies one of + - * / // % ** as Python does.
 func Binary(op string, a, b Value) (Value, error) {
 	if x, ok := a.(int64); ok {
@@ -213,6 +219,16 @@ func Binary(op string, a, b Value) (Value, error) {
 	}
 	if IsNumber(a) && IsNumber(b) {
 		return arithmetic(op, a, b)
+	}
+	if o, ok := a.(Operand); ok {
+		if r, ok, err := o.Operate(op, b, false); ok || err != nil {
+			return r, err
+		}
+	}
+	if o, ok := b.(Operand); ok {
+		if r, ok, err := o.Operate(op, a, true); ok || err != nil {
+			return r, err
+		}
 	}
 	switch op {
 	case "+":

@@ -211,6 +211,8 @@ func (p *printer) other(v Value) {
 		p.b.WriteString("<<Omit>>")
 	case *Encrypted:
 		strRepr(&p.b, x.Text)
+	case interface{ Repr() string }:
+		p.b.WriteString(x.Repr())
 	case Object:
 		p.b.WriteString(x.String())
 	default:
