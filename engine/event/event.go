@@ -75,8 +75,11 @@ type ItemResult struct {
 	Host   string
 	Task   *Task
 	Status Status
-	Label  value.Value // loop_control.label or the item
-	Result *value.Dict // masked, as shown
+	Label  value.Value   // loop_control.label or the item
+	Result *value.Dict   // masked, as shown
+	Diff   []value.Value // of this item, with --diff
+	// Delegated is the host the item really ran on, when another.
+	Delegated string
 	// Ignored: the failure is ignored (ignore_errors).
 	Ignored bool
 }
@@ -105,6 +108,13 @@ type Retry struct {
 	Attempt int
 	Retries int
 	Result  *value.Dict
+}
+
+// Progress says that one more host is through with the task that all hosts are at.
+type Progress struct {
+	Task        *Task
+	Done, Total int
+	Waiting     []string // some of the hosts that are not through yet
 }
 
 // Live is output of a command that still runs.
@@ -157,6 +167,7 @@ func (TaskStart) event()  {}
 func (ItemResult) event() {}
 func (HostResult) event() {}
 func (Retry) event()      {}
+func (Progress) event()   {}
 func (Live) event()       {}
 func (Included) event()   {}
 func (Notified) event()   {}

@@ -214,7 +214,9 @@ type Task struct {
 	Apply   *value.Dict
 	ApplyAt diag.Pos
 	// Static means that no argument holds a template: Encoded is the argument object as JSON.
-	Static  bool
+	Static bool
+	// Groups are the action groups of the module, as module_defaults names them: "group/aws".
+	Groups  []string
 	Encoded []byte
 }
 

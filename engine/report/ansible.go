@@ -1,0 +1,355 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"fettle/engine/event"
+	"fettle/engine/value"
+)
+
+// ansible prints what Ansible's default callback prints; the order of hosts within a task
+// is that of the inventory.
+type ansible struct {
+	o       Options
+	task    *event.Task
+	pending *event.TaskStart
+}
+
+func newAnsible(o Options) Reporter { return &ansible{o: o} }
+
+// Colours of Ansible's defaults.
+const (
+	green     = "0;32"
+	yellow    = "0;33"
+	red       = "0;31"
+	brightRed = "1;31"
+	cyan      = "0;36"
+	blue      = "0;34"
+	purple    = "1;35"
+	darkGray  = "1;30"
+)
+
+func (a *ansible) color(s, code string) string {
+	if !a.o.Color || s == "" {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = "\x1b[" + code + "m" + l + "\x1b[0m"
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (a *ansible) line(code, format string, args ...any) {
+	fmt.Fprintln(a.o.Out, a.color(fmt.Sprintf(format, args...), code))
+}
+
+func (a *ansible) banner(msg string) {
+	stars := max(a.o.Width-1-len([]rune(msg)), 3)
+	fmt.Fprintf(a.o.Out, "\n%s %s\n", msg, strings.Repeat("*", stars))
+}
+
+// Emit implements event.Sink.
+func (a *ansible) Emit(e event.Event) {
+	switch x := e.(type) {
+	case event.PlayStart:
+		name := "PLAY"
+		if x.Name != "" {
+			name = "PLAY [" + x.Name + "]"
+		}
+		a.banner(name)
+	case event.NoHosts:
+		a.line(cyan, "skipping: no hosts matched")
+	case event.TaskStart:
+		a.pending, a.task = &x, x.Task
+		if !a.o.HideSkipped && !a.o.HideOK {
+			a.heading()
+		}
+	case event.ItemResult:
+		a.item(x)
+	case event.HostResult:
+		a.host(x)
+	case event.Included:
+		a.heading()
+		label := ""
+		if x.Label != nil {
+			label = " => (item=" + value.Str(x.Label) + ")"
+		}
+		a.line(cyan, "included: %s for %s%s", x.File, strings.Join(x.Hosts, ", "), label)
+	case event.Retry:
+		a.heading()
+		a.line(darkGray, "FAILED - RETRYING: [%s]: %s (%d retries left).%s", x.Host, taskName(x.Task), x.Retries-x.Attempt+1, a.verbose(x.Result, 2))
+	case event.Notified:
+		if a.o.Verbosity >= 2 {
+			fmt.Fprintf(a.o.Out, "NOTIFIED HANDLER %s for %s\n", x.Handler, x.Host)
+		}
+	case event.Warning:
+		a.warning(x)
+	case event.Display:
+		fmt.Fprintln(a.o.Out, x.Text)
+	case event.RunEnd:
+		a.recap(x)
+	}
+}
+
+func (a *ansible) warning(x event.Warning) {
+	word := "[WARNING]: "
+	code := purple
+	if x.Deprecated {
+		word, code = "[DEPRECATION WARNING]: ", purple
+	}
+	text := word + x.Text
+	if p := x.Pos.String(); p != "" {
+		text += " (" + p + ")"
+	}
+	fmt.Fprintln(a.o.Err, a.color(text, code))
+}
+
+func taskName(t *event.Task) string {
+	name := t.Name
+	if name == "" {
+		name = t.Action
+	}
+	if t.Role != "" {
+		return t.Role + " : " + name
+	}
+	return name
+}
+
+// heading prints the task's banner, once and not before something is shown for it.
+func (a *ansible) heading() {
+	if a.pending == nil {
+		return
+	}
+	word := "TASK"
+	if a.pending.Handler {
+		word = "RUNNING HANDLER"
+	}
+	args := ""
+	if a.pending.Task.Args != "" {
+		args = " " + a.pending.Task.Args
+	}
+	a.banner(word + " [" + taskName(a.pending.Task) + args + "]")
+	if a.o.TaskPath || a.o.Verbosity >= 2 {
+		a.line(darkGray, "task path: %s:%d", a.pending.Task.Pos.File, a.pending.Task.Pos.Line)
+	}
+	a.pending = nil
+}
+
+func hostLabel(host, delegated string) string {
+	if delegated != "" {
+		return host + " -> " + delegated
+	}
+	return host
+}
+
+// dump is a result as JSON text.
+func (a *ansible) dump(d *value.Dict, always bool) string {
+	enc := value.JSON{SortKeys: true, Spaces: true}
+	if always || a.o.Verbosity > 2 {
+		enc.Indent, enc.Pretty = "    ", true
+	}
+	s, err := enc.Encode(visible(d, a.o, always))
+	if err != nil {
+		return value.Repr(d)
+	}
+	return s
+}
+
+func (a *ansible) verbose(d *value.Dict, level int) string {
+	if d != nil && a.o.Verbosity >= level {
+		return " Result was: " + a.dump(d, false)
+	}
+	return ""
+}
+
+// tail is what follows an ok or changed line.
+func (a *ansible) tail(t *event.Task, d *value.Dict) string {
+	if d == nil {
+		return ""
+	}
+	always := isTrue(d, "_ansible_verbose_always")
+	if !always && a.o.Verbosity == 0 {
+		return ""
+	}
+	if t.Module == "ansible.builtin.debug" {
+		d = onlyDebug(d)
+		always = true
+	}
+	return " => " + a.dump(d, always)
+}
+
+func onlyDebug(d *value.Dict) *value.Dict {
+	out := value.NewDict(1)
+	for _, e := range d.Entries() {
+		switch e.Key {
+		case value.Value("changed"), value.Value("failed"), value.Value("item"), value.Value("ansible_loop_var"), value.Value("ansible_index_var"), value.Value("skipped"):
+			continue
+		}
+		_ = out.Set(e.Key, e.Value)
+	}
+	return out
+}
+
+func (a *ansible) item(x event.ItemResult) {
+	label := value.Str(x.Label)
+	if x.Task.NoLog {
+		label = "None"
+	}
+	host := hostLabel(x.Host, x.Delegated)
+	switch x.Status {
+	case event.OK, event.Changed:
+		if x.Task.Module == "ansible.builtin.include_tasks" || x.Task.Module == "ansible.builtin.include_role" {
+			return
+		}
+		a.diffs(x.Diff)
+		word, code := "ok", green
+		if x.Status == event.Changed {
+			word, code = "changed", yellow
+		} else if a.o.HideOK {
+			return
+		}
+		a.heading()
+		a.line(code, "%s: [%s] => (item=%s)%s", word, host, label, a.tail(x.Task, x.Result))
+	case event.Failed, event.Unreachable:
+		a.heading()
+		a.diffs(x.Diff)
+		a.line(red, "failed: [%s] (item=%s) => %s", host, label, a.dump(x.Result, false))
+	case event.Skipped:
+		if !a.o.HideSkipped {
+			a.heading()
+			a.line(cyan, "skipping: [%s] => (item=%s) %s", host, label, a.skipTail(x.Result))
+		}
+	}
+}
+
+func (a *ansible) skipTail(d *value.Dict) string {
+	if a.o.Verbosity > 0 && d != nil {
+		return "=> " + a.dump(d, false)
+	}
+	return ""
+}
+
+func (a *ansible) host(x event.HostResult) {
+	host := hostLabel(x.Host, x.Delegated)
+	include := x.Task.Module == "ansible.builtin.include_tasks" || x.Task.Module == "ansible.builtin.include_role"
+	switch x.Status {
+	case event.OK, event.Changed:
+		if x.Loop || include {
+			return
+		}
+		word, code := "ok", green
+		if x.Status == event.Changed {
+			word, code = "changed", yellow
+		} else if a.o.HideOK {
+			return
+		}
+		a.heading()
+		a.diffs(x.Diff)
+		a.line(code, "%s: [%s]%s", word, host, a.tail(x.Task, x.Result))
+	case event.Skipped:
+		if !a.o.HideSkipped {
+			a.heading()
+			tail := ""
+			if a.o.Verbosity > 0 && x.Result != nil && !x.Loop {
+				tail = " => " + a.dump(x.Result, false)
+			}
+			a.line(cyan, "skipping: [%s]%s", host, tail)
+		}
+	case event.Failed:
+		a.heading()
+		if !x.Loop {
+			a.diffs(x.Diff)
+			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.dump(x.Result, false))
+		}
+		if x.Ignored {
+			a.line(cyan, "...ignoring")
+		}
+	case event.Unreachable:
+		a.heading()
+		a.line(brightRed, "fatal: [%s]: UNREACHABLE! => %s", host, a.dump(x.Result, false))
+		if x.Ignored {
+			a.line(cyan, "...ignoring")
+		}
+	}
+}
+
+func (a *ansible) diffs(all []value.Value) {
+	for _, v := range all {
+		lines := diffLines(v)
+		if len(lines) == 0 {
+			continue
+		}
+		a.heading()
+		for _, l := range lines {
+			a.line(diffColor(l), "%s", l)
+		}
+		fmt.Fprintln(a.o.Out)
+	}
+}
+
+func diffColor(l string) string {
+	switch {
+	case strings.HasPrefix(l, "+"):
+		return green
+	case strings.HasPrefix(l, "-"):
+		return red
+	case strings.HasPrefix(l, "@@"):
+		return cyan
+	}
+	return "0"
+}
+
+func (a *ansible) recap(x event.RunEnd) {
+	a.banner("PLAY RECAP")
+	writeRecap(a.o.Out, x.Stats, func(s, code string) string { return a.color(s, code) }, a.o.Color)
+	fmt.Fprintln(a.o.Out)
+	if len(x.Custom) > 0 {
+		a.banner("CUSTOM STATS: ")
+		for name, d := range x.Custom {
+			label := name
+			if name == "_run" {
+				label = "\tRUN"
+			} else {
+				label = "\t" + name
+			}
+			s, err := value.JSON{SortKeys: true, Spaces: true}.Encode(d)
+			if err == nil {
+				fmt.Fprintf(a.o.Out, "%s: %s\n", label, s)
+			}
+		}
+		fmt.Fprintln(a.o.Out)
+	}
+}
+
+// writeRecap prints the recap lines that scripts read.
+func writeRecap(w io.Writer, stats []event.Stats, color func(s, code string) string, colored bool) {
+	cell := func(name string, n int, code string) string {
+		s := fmt.Sprintf("%s=%-4d", name, n)
+		if n != 0 && colored {
+			return color(s, code)
+		}
+		return s
+	}
+	for _, s := range stats {
+		code := green
+		switch {
+		case s.Failed > 0 || s.Unreachable > 0:
+			code = red
+		case s.Changed > 0:
+			code = yellow
+		}
+		host := fmt.Sprintf("%-26s", s.Host)
+		if colored {
+			host = color(host, code)
+		}
+		fmt.Fprintf(w, "%s : %s %s %s %s %s %s %s\n", host, cell("ok", s.OK, green), cell("changed", s.Changed, yellow),
+			cell("unreachable", s.Unreachable, red), cell("failed", s.Failed, red), cell("skipped", s.Skipped, cyan),
+			cell("rescued", s.Rescued, green), cell("ignored", s.Ignored, blue))
+	}
+}
+
+// Close implements Reporter.
+func (a *ansible) Close() error { return nil }

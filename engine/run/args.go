@@ -1,0 +1,111 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fettle/engine/diag"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+)
+
+// arguments renders the arguments of a task for the current item.
+func (u *turn) arguments(j *job) error {
+	if u.task.Static && len(u.task.ModuleDefaults) == 0 && u.task.ArgsExpr == nil {
+		j.args, j.encoded = u.task.Args, u.task.Encoded
+		return nil
+	}
+	out := value.NewDict(8)
+	if err := u.moduleDefaults(out); err != nil {
+		return err
+	}
+	if u.task.ArgsExpr != nil {
+		v, err := u.t.Render(u.task.ArgsExpr)
+		if err != nil {
+			return fmt.Errorf("args: %w", err)
+		}
+		switch x := v.(type) {
+		case *value.Dict:
+			for _, e := range x.Entries() {
+				_ = out.Set(e.Key, u.r.Masker.Reveal(e.Value))
+			}
+		case nil, value.OmitType:
+		default:
+			return fmt.Errorf("args: expected a dictionary, got %s", value.TypeName(v))
+		}
+	}
+	for _, e := range u.task.Args.Entries() {
+		name, _ := e.Key.(string)
+		if u.act != nil && slices.Contains(u.act.LazyArgs, name) {
+			out.SetString(name, e.Value)
+			continue
+		}
+		v, err := u.t.Render(e.Value)
+		if err != nil {
+			return &taskError{what: fmt.Sprintf("finalization of task args for %q", u.task.Module),
+				err: &placed{at: u.argAt(name), err: fmt.Errorf("error while resolving value for %q: %w", name, err)}}
+		}
+		if v == value.Value(value.Omit) {
+			out.Delete(name)
+			continue
+		}
+		out.SetString(name, u.r.Masker.Reveal(v))
+	}
+	j.args = out
+	return nil
+}
+
+func (u *turn) argAt(name string) (at diag.Pos) {
+	if at, ok := u.task.ArgsAt[name]; ok {
+		return at
+	}
+	return u.task.Pos
+}
+
+// moduleDefaults puts the defaults of module_defaults in, the nearest last.
+func (u *turn) moduleDefaults(out *value.Dict) error {
+	for _, a := range u.task.ModuleDefaults {
+		v, err := u.t.Render(a.Value)
+		if err != nil {
+			return fmt.Errorf("module_defaults: %w", err)
+		}
+		for _, part := range asList(v) {
+			d, ok := part.(*value.Dict)
+			if !ok {
+				continue
+			}
+			u.defaultsFor(d, out)
+		}
+	}
+	return nil
+}
+
+func (u *turn) defaultsFor(d, out *value.Dict) {
+	short := strings.TrimPrefix(u.task.Module, "ansible.builtin.")
+	for _, e := range d.Entries() {
+		name, _ := e.Key.(string)
+		if name != u.task.Module && name != short && name != "ansible.legacy."+short && !slices.Contains(u.task.Groups, name) {
+			continue
+		}
+		defaults, ok := e.Value.(*value.Dict)
+		if !ok {
+			continue
+		}
+		for _, d := range defaults.Entries() {
+			_ = out.Set(d.Key, u.r.Masker.Reveal(d.Value))
+		}
+	}
+}
+
+// rendered gives a keyword's value, or dflt.
+func (u *turn) rendered(a plan.Attr, dflt value.Value) (value.Value, error) {
+	if !a.Set {
+		return dflt, nil
+	}
+	v, err := u.t.Render(a.Value)
+	if err != nil || v == value.Value(value.Omit) || v == nil {
+		return dflt, err
+	}
+	return v, nil
+}

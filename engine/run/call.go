@@ -1,0 +1,413 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"fettle/engine/action"
+	"fettle/engine/event"
+	"fettle/engine/runner"
+	"fettle/engine/transport"
+	"fettle/engine/value"
+	"fettle/engine/wire"
+)
+
+// callResult is what came of running a job.
+type callResult struct {
+	data *value.Dict
+	err  error
+}
+
+// isEngineModule names the modules whose work is the engine's own.
+func isEngineModule(name string) bool {
+	switch name {
+	case "ansible.builtin.include_tasks", "ansible.builtin.include_role", "ansible.builtin.meta":
+		return true
+	}
+	return false
+}
+
+// call runs one job: an action here, or a module on the host.
+func (u *turn) call(ctx context.Context, j *job) callResult {
+	if timeout, err := u.timeout(); err != nil {
+		return callResult{err: err}
+	} else if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the task ran into its timeout of %v", timeout))
+		defer cancel()
+	}
+	if isEngineModule(u.task.Module) {
+		return u.engineModule(j)
+	}
+	if u.act != nil {
+		res, err := u.act.Run(ctx, &action.Call{Task: u.task, Host: u.w.host.Name, Args: j.args, T: u.t,
+			Check: u.check, Diff: u.diff, Run: &services{u: u, j: j}})
+		return callResult{res, err}
+	}
+	if j.account == nil {
+		var err error
+		if j.account, err = u.resolveAccount(); err != nil {
+			return callResult{err: err}
+		}
+	}
+	return u.send(ctx, []*job{j})[0]
+}
+
+// engineModule checks the arguments of includes and meta; the owner of the run does the rest.
+func (u *turn) engineModule(j *job) callResult {
+	return callResult{data: value.DictOf("changed", false, "_args", j.args)}
+}
+
+// send runs jobs of one account in one call of the runner.
+func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
+	out := make([]callResult, len(jobs))
+	if len(jobs) == 0 {
+		return out
+	}
+	c := &wire.Call{Module: u.task.Module, Check: u.check, Diff: u.diff, Env: jobs[0].env,
+		Invocation: u.task.Register != "" || u.r.Verbosity >= 3, Live: u.r.Live && !u.noLog}
+	for _, j := range jobs {
+		b := j.encoded
+		if b == nil {
+			var err error
+			if b, err = value.ToJSON(j.args); err != nil {
+				return fillError(out, fmt.Errorf("cannot encode the arguments: %w", err))
+			}
+		}
+		c.Args = append(c.Args, b)
+	}
+	ioStreams := &runner.IO{Output: u.output}
+	err := u.r.Pool.Call(ctx, jobs[0].account, c, ioStreams, func(res wire.Result) {
+		if res.Item >= 0 && res.Item < len(out) {
+			out[res.Item] = decodeResult(res.Data)
+		}
+	})
+	if err != nil {
+		for i := range out {
+			if out[i].data == nil && out[i].err == nil {
+				out[i].err = cause(ctx, err)
+			}
+		}
+	}
+	for i := range out {
+		if out[i].data == nil && out[i].err == nil {
+			out[i].err = fmt.Errorf("the runner gave no result")
+		}
+	}
+	return out
+}
+
+// cause prefers why the context ended over that it did.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil && context.Cause(ctx) != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func fillError(out []callResult, err error) []callResult {
+	for i := range out {
+		out[i].err = err
+	}
+	return out
+}
+
+func decodeResult(data json.RawMessage) callResult {
+	v, err := value.FromJSON(data)
+	if err != nil {
+		return callResult{err: fmt.Errorf("the result is not JSON: %w", err)}
+	}
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return callResult{err: fmt.Errorf("the result is no object: %s", value.TypeName(v))}
+	}
+	return callResult{data: d}
+}
+
+func (u *turn) output(o wire.Output) {
+	u.r.emitLater(event.Live{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Stream: o.Stream, Text: u.r.Masker.String(string(o.Text))})
+}
+
+// finish makes an item's outcome of what a call gave: Ansible's defaults, changed_when,
+// failed_when, and the status.
+func (u *turn) finish(j *job, res callResult) itemOutcome {
+	o := itemOutcome{item: j.item}
+	if res.err != nil {
+		return u.finishError(o, res.err)
+	}
+	d := res.data
+	if d == nil {
+		d = value.NewDict(3)
+	}
+	o.result = d
+	complete(d)
+	u.showFacts(d)
+	if err := u.overrule(d); err != nil {
+		d.SetString("failed", true)
+		d.SetString("msg", u.r.Masker.String(errorText(err)))
+	}
+	o.status = statusOf(d)
+	if o.status == event.Failed {
+		o.ignored = u.ignore
+	}
+	if u.delegHost != nil && u.delegatesFacts() {
+		o.host = u.delegHost
+	}
+	return o
+}
+
+func (u *turn) finishError(o itemOutcome, err error) itemOutcome {
+	if transport.IsUnreachable(err) {
+		o.status, o.ignored = event.Unreachable, u.ignoreUnreachable
+		o.result = value.DictOf("changed", false, "unreachable", true, "msg", u.r.Masker.String(errorText(err)))
+		return o
+	}
+	o.status, o.ignored = event.Failed, u.ignore
+	o.result = value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(errorText(err)))
+	return o
+}
+
+// complete adds the keys that every Ansible result has.
+func complete(d *value.Dict) {
+	for _, name := range [2]string{"stdout", "stderr"} {
+		if s, ok := d.GetString(name); ok {
+			if text, isText := s.(string); isText {
+				if _, has := d.GetString(name + "_lines"); !has {
+					d.SetString(name+"_lines", splitLines(text))
+				}
+			}
+		}
+	}
+	if _, ok := d.GetString("failed"); !ok {
+		rc, has := d.GetString("rc")
+		n, isInt := rc.(int64)
+		d.SetString("failed", has && isInt && n != 0)
+	}
+	if _, ok := d.GetString("changed"); !ok {
+		d.SetString("changed", false)
+	}
+}
+
+// splitLines is Python's str.splitlines for the line ends that occur.
+func splitLines(s string) *value.List {
+	l := value.NewList()
+	if s == "" {
+		return l
+	}
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	for line := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
+		l.V = append(l.V, line)
+	}
+	return l
+}
+
+// showFacts makes facts an item set visible to its own conditions and to later items.
+func (u *turn) showFacts(d *value.Dict) {
+	facts, _ := d.GetString("ansible_facts")
+	f, ok := facts.(*value.Dict)
+	if !ok || u.task.Module != "ansible.builtin.set_fact" {
+		return
+	}
+	for _, e := range f.Entries() {
+		if name, ok := e.Key.(string); ok {
+			u.scope.SetLocal(name, e.Value)
+		}
+	}
+	u.t.Forget()
+}
+
+// overrule applies changed_when and failed_when.
+func (u *turn) overrule(d *value.Dict) error {
+	if len(u.task.ChangedWhen) == 0 && len(u.task.FailedWhen) == 0 {
+		return nil
+	}
+	if skipped, _ := d.GetString("skipped"); skipped == true {
+		return nil
+	}
+	if u.task.Register != "" {
+		u.setLocal(u.task.Register, d)
+		defer u.dropLocal(u.task.Register)
+	}
+	if len(u.task.ChangedWhen) > 0 {
+		ok, _, err := u.conditions(u.task.ChangedWhen)
+		if err != nil {
+			d.SetString("changed_when_result", err.Error())
+			return &taskError{what: "conditional check of changed_when", err: err}
+		}
+		d.SetString("changed", ok)
+	}
+	if len(u.task.FailedWhen) > 0 {
+		u.t.Forget()
+		ok, _, err := u.conditions(u.task.FailedWhen)
+		if err != nil {
+			d.SetString("failed_when_result", err.Error())
+			return &taskError{what: "conditional check of failed_when", err: err}
+		}
+		d.SetString("failed", ok)
+		d.SetString("failed_when_result", ok)
+	}
+	return nil
+}
+
+func statusOf(d *value.Dict) event.Status {
+	is := func(name string) bool {
+		v, _ := d.GetString(name)
+		t, err := value.Truth(v)
+		return err == nil && t
+	}
+	switch {
+	case is("unreachable"):
+		return event.Unreachable
+	case is("failed"):
+		return event.Failed
+	case is("skipped"):
+		return event.Skipped
+	case is("changed"):
+		return event.Changed
+	}
+	return event.OK
+}
+
+func (u *turn) delegatesFacts() bool {
+	v, err := u.rendered(u.task.DelegateFacts, false)
+	if err != nil {
+		return false
+	}
+	ok, err := value.Truth(v)
+	return err == nil && ok
+}
+
+// shown is a result as events carry it: masked, or hidden by no_log.
+func (u *turn) shown(d *value.Dict) *value.Dict {
+	if d == nil {
+		return nil
+	}
+	hidden := u.noLog
+	if v, ok := d.GetString("_ansible_no_log"); ok && v == true {
+		hidden = true
+	}
+	if hidden {
+		return censored(d)
+	}
+	if u.r.Masker.Empty() {
+		return d
+	}
+	return u.r.Masker.Dict(d)
+}
+
+// censored is what no_log leaves of a result.
+func censored(d *value.Dict) *value.Dict {
+	out := value.DictOf("censored", "the output has been hidden due to the fact that 'no_log: true' was specified for this result")
+	for _, name := range []string{"changed", "failed", "skipped", "unreachable", "attempts", "retries"} {
+		if v, ok := d.GetString(name); ok {
+			out.SetString(name, v)
+		}
+	}
+	return out
+}
+
+// services is what actions ask of the engine.
+type services struct {
+	u *turn
+	j *job
+}
+
+func (s *services) account() (*runner.Account, error) {
+	if s.j.account == nil {
+		a, err := s.u.resolveAccount()
+		if err != nil {
+			return nil, err
+		}
+		s.j.account = a
+	}
+	return s.j.account, nil
+}
+
+func (s *services) Module(ctx context.Context, name string, args *value.Dict, sources ...action.Source) (*value.Dict, error) {
+	return s.module(ctx, name, args, sources, nil)
+}
+
+func (s *services) Receive(ctx context.Context, name string, args *value.Dict, to func(string, io.Reader) error) (*value.Dict, error) {
+	return s.module(ctx, name, args, nil, to)
+}
+
+func (s *services) module(ctx context.Context, name string, args *value.Dict, sources []action.Source, to func(string, io.Reader) error) (*value.Dict, error) {
+	a, err := s.account()
+	if err != nil {
+		return nil, err
+	}
+	u := s.u
+	b, err := value.ToJSON(args)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the arguments: %w", err)
+	}
+	c := &wire.Call{Module: name, Args: []json.RawMessage{b}, Check: u.check, Diff: u.diff, Env: s.j.env,
+		Invocation: u.task.Register != "" || u.r.Verbosity >= 3, Live: u.r.Live && !u.noLog}
+	streams := &runner.IO{Output: u.output}
+	open := map[string]func() (io.ReadCloser, error){}
+	for _, src := range sources {
+		w := wire.Source{Name: src.Name, Size: src.Size, SHA1: src.SHA1, Mode: src.Mode}
+		if src.Open == nil {
+			w.Inline, w.HasInline = src.Content, true
+		} else {
+			open[src.Name] = src.Open
+		}
+		c.Sources = append(c.Sources, w)
+	}
+	streams.Open = func(_ int, name string) (io.ReadCloser, error) {
+		f := open[name]
+		if f == nil {
+			return nil, fmt.Errorf("no content %q was offered", name)
+		}
+		return f()
+	}
+	if to != nil {
+		streams.Receive = func(_ int, name string, r io.Reader) error { return to(name, r) }
+	}
+	var out callResult
+	err = u.r.Pool.Call(ctx, a, c, streams, func(res wire.Result) { out = decodeResult(res.Data) })
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	if out.data == nil && out.err == nil {
+		return nil, fmt.Errorf("the runner gave no result")
+	}
+	return out.data, out.err
+}
+
+func (s *services) Raw(ctx context.Context, command string) (int, []byte, []byte, error) {
+	a, err := s.account()
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	return s.u.r.Pool.Raw(ctx, a, command)
+}
+
+func (s *services) Connect(ctx context.Context) error {
+	a, err := s.account()
+	if err == nil {
+		_, err = s.u.r.Pool.Connect(ctx, a)
+	}
+	return err
+}
+
+func (s *services) Reset(ctx context.Context) error {
+	a, err := s.account()
+	if err == nil {
+		err = s.u.r.Pool.Reset(ctx, a)
+	}
+	return err
+}
+
+func (s *services) ConnectionKind() string {
+	a, err := s.account()
+	if err != nil {
+		return ""
+	}
+	return a.Target.Connection
+}
+
+func (s *services) PlayHosts() []string { return s.u.p.hostNames() }

@@ -1,0 +1,247 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+
+	"fettle/engine/plan"
+	"fettle/engine/runner"
+	"fettle/engine/template"
+	"fettle/engine/transport"
+	"fettle/engine/value"
+	"fettle/modules"
+)
+
+// settings finds connection settings: variables win over keywords, keywords over the
+// command line and the configuration. (Ansible: precedence rules, "variables override keywords".)
+type settings struct {
+	t    *template.Context
+	mask interface{ Reveal(value.Value) value.Value }
+}
+
+// variable returns the first of the variables that is set and not empty, rendered.
+func (s *settings) variable(names ...string) (value.Value, error) {
+	for _, n := range names {
+		raw, ok := s.t.Scope().Lookup(n)
+		if !ok {
+			continue
+		}
+		v, err := s.t.Render(raw)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s: %w", n, err)
+		}
+		if v == value.Value(value.Omit) || v == nil {
+			continue
+		}
+		return s.mask.Reveal(v), nil
+	}
+	return nil, nil
+}
+
+func (s *settings) keyword(a plan.Attr) (value.Value, error) {
+	if !a.Set {
+		return nil, nil
+	}
+	v, err := s.t.Render(a.Value)
+	if err != nil || v == value.Value(value.Omit) {
+		return nil, err
+	}
+	return s.mask.Reveal(v), nil
+}
+
+func (s *settings) text(dflt string, kw plan.Attr, names ...string) (string, error) {
+	v, err := s.variable(names...)
+	if err == nil && v == nil {
+		v, err = s.keyword(kw)
+	}
+	if err != nil || v == nil {
+		return dflt, err
+	}
+	return value.Str(v), nil
+}
+
+func (s *settings) number(dflt int, kw plan.Attr, names ...string) (int, error) {
+	text, err := s.text("", kw, names...)
+	if err != nil || text == "" {
+		return dflt, err
+	}
+	var n int
+	if _, err := fmt.Sscanf(text, "%d", &n); err != nil {
+		return 0, fmt.Errorf("%s: %q is not a number", names[0], text)
+	}
+	return n, nil
+}
+
+func (s *settings) flag(dflt bool, kw plan.Attr, names ...string) (bool, error) {
+	v, err := s.variable(names...)
+	if err == nil && v == nil {
+		v, err = s.keyword(kw)
+	}
+	if err != nil || v == nil {
+		return dflt, err
+	}
+	return modules.ToBool(v)
+}
+
+// account resolves where and as whom a task runs. name is the inventory name of the host
+// whose variables t sees (the delegated host's for a delegated task).
+func (r *run) account(t *template.Context, task *plan.Task, name string) (*runner.Account, error) {
+	s := &settings{t, r.Masker}
+	target, err := r.target(s, task, name)
+	if err != nil {
+		return nil, err
+	}
+	become, err := r.become(s, task)
+	if err != nil {
+		return nil, err
+	}
+	if become != nil && become.User == target.User && target.Connection == "ssh" && target.User != "" && become.Method == "sudo" {
+		become = nil // already that user (become_allow_same_user is off)
+	}
+	return &runner.Account{Target: target, Become: become}, nil
+}
+
+func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Target, error) {
+	d := r.Defaults
+	kw := &plan.Keywords{}
+	if task != nil {
+		kw = &task.Keywords
+	}
+	t := &transport.Target{Name: name, HostKeyChecking: d.HostKeyChecking, Timeout: d.Timeout, Retries: d.Retries}
+	var err error
+	get := func(dst *string, dflt string, a plan.Attr, names ...string) {
+		if err == nil {
+			*dst, err = s.text(dflt, a, names...)
+		}
+	}
+	none := plan.Attr{}
+	var key, common, extra, checking string
+	get(&t.Connection, d.Connection, kw.Connection, "ansible_connection")
+	get(&t.Address, name, none, "ansible_host", "ansible_ssh_host")
+	get(&t.User, d.User, kw.RemoteUser, "ansible_user", "ansible_ssh_user")
+	get(&t.Password, d.Password, none, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+	get(&key, d.KeyFile, none, "ansible_private_key_file", "ansible_ssh_private_key_file")
+	get(&t.KeyPassphrase, "", none, "ansible_ssh_private_key_passphrase")
+	get(&common, d.CommonArgs, none, "ansible_ssh_common_args")
+	get(&extra, d.ExtraArgs, none, "ansible_ssh_extra_args")
+	get(&checking, "", none, "ansible_host_key_checking", "ansible_ssh_host_key_checking")
+	if err == nil {
+		t.Port, err = s.number(d.Port, kw.Port, "ansible_port", "ansible_ssh_port")
+	}
+	if err == nil {
+		t.Timeout, err = s.number(d.Timeout, none, "ansible_ssh_timeout", "ansible_timeout")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		t.KeyFiles = []string{expandHome(key)}
+	}
+	if checking != "" {
+		if t.HostKeyChecking, err = modules.ToBool(checking); err != nil {
+			return nil, fmt.Errorf("ansible_host_key_checking: %w", err)
+		}
+	}
+	if t.Connection == "" || t.Connection == "smart" || t.Connection == "paramiko" || t.Connection == "paramiko_ssh" {
+		t.Connection = "ssh"
+	}
+	t.Connection = strings.TrimPrefix(strings.TrimPrefix(t.Connection, "ansible.builtin."), "ansible.legacy.")
+	t.CommonArgs = append(splitArgs(common), splitArgs(extra)...)
+	t.Vars = func(n string) string {
+		v, err := s.variable(n)
+		if err != nil || v == nil {
+			return ""
+		}
+		return value.Str(v)
+	}
+	return t, nil
+}
+
+func (r *run) become(s *settings, task *plan.Task) (*runner.Become, error) {
+	d := r.Defaults
+	kw := &plan.Keywords{}
+	if task != nil {
+		kw = &task.Keywords
+	}
+	on, err := s.flag(d.Become, kw.Become, "ansible_become")
+	if err != nil || !on {
+		return nil, err
+	}
+	b := &runner.Become{}
+	if b.Method, err = s.text(or(d.BecomeMethod, "sudo"), kw.BecomeMethod, "ansible_become_method"); err != nil {
+		return nil, err
+	}
+	b.Method = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(b.Method, "ansible.builtin."), "community.general."), "ansible.legacy.")
+	m := "ansible_" + b.Method + "_"
+	if b.User, err = s.text(or(d.BecomeUser, "root"), kw.BecomeUser, "ansible_become_user", m+"user"); err == nil {
+		b.Password, err = s.text(d.BecomePassword, plan.Attr{}, "ansible_become_password", "ansible_become_pass", m+"pass", m+"password")
+	}
+	if err == nil {
+		b.Exe, err = s.text(d.BecomeExe, kw.BecomeExe, "ansible_become_exe", m+"exe")
+	}
+	if err == nil {
+		b.Flags, err = s.text(d.BecomeFlags, kw.BecomeFlags, "ansible_become_flags", m+"flags")
+	}
+	if b.Password != "" {
+		r.Masker.Add(b.Password)
+	}
+	return b, err
+}
+
+func or(s, dflt string) string {
+	if s != "" {
+		return s
+	}
+	return dflt
+}
+
+// expandHome expands a leading ~ on the controller.
+func expandHome(p string) string {
+	if p != "~" && !strings.HasPrefix(p, "~/") {
+		return p
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		if u, uerr := user.Current(); uerr == nil {
+			home = u.HomeDir
+		}
+	}
+	return home + p[1:]
+}
+
+// splitArgs splits a command line as a shell would, without expanding anything.
+func splitArgs(s string) []string {
+	var out []string
+	var word strings.Builder
+	inWord, quote := false, byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote != 0 && c == quote:
+			quote = 0
+		case c == '\\' && quote != '\'' && i+1 < len(s):
+			i++
+			word.WriteByte(s[i])
+			inWord = true
+		case quote != 0:
+			word.WriteByte(c)
+		case c == '\'' || c == '"':
+			quote, inWord = c, true
+		case c == ' ' || c == '\t' || c == '\n':
+			if inWord {
+				out = append(out, word.String())
+				word.Reset()
+				inWord = false
+			}
+		default:
+			word.WriteByte(c)
+			inWord = true
+		}
+	}
+	if inWord {
+		out = append(out, word.String())
+	}
+	return out
+}

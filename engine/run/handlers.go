@@ -1,0 +1,130 @@
+package run
+
+import (
+	"fmt"
+
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+)
+
+// notify marks the handlers that a changed task names.
+func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
+	if len(u.task.Notify) == 0 || !notifies(out) {
+		return
+	}
+	for _, a := range u.task.Notify {
+		v, err := u.t.Render(a.Value)
+		if err != nil {
+			pr.notifyFailed(out, fmt.Errorf("notify: %w", err))
+			return
+		}
+		for _, e := range asList(v) {
+			name := value.Str(e)
+			hs := pr.findHandlers(name, u)
+			if len(hs) == 0 {
+				pr.notifyFailed(out, fmt.Errorf("the requested handler %q was not found in either the main handlers list nor in the listening handlers list", name))
+				return
+			}
+			for _, h := range hs {
+				if !w.notified[h] {
+					w.notified[h] = true
+					pr.r.emit(event.Notified{Host: w.host.Name, Handler: name})
+				}
+			}
+		}
+	}
+}
+
+func notifies(out *outcome) bool {
+	if out.status == event.Failed || out.status == event.Unreachable {
+		return false
+	}
+	if out.status == event.Changed {
+		return true
+	}
+	c, _ := out.result.GetString("changed")
+	return c == true
+}
+
+func (pr *playRun) notifyFailed(out *outcome, err error) {
+	out.status = event.Failed
+	out.result = out.result.Clone()
+	out.result.SetString("failed", true)
+	out.result.SetString("msg", err.Error())
+}
+
+// findHandlers finds what a notification reaches: the last handler of that name (in the
+// notifying task's role first), and all that listen to it.
+func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
+	var out []*plan.Handler
+	var named *plan.Handler
+	for i := len(pr.handlers) - 1; i >= 0; i-- {
+		h := pr.handlers[i]
+		if !pr.handlerNamed(h, name, u) {
+			continue
+		}
+		if named == nil {
+			named = h
+		}
+		if sameRole(h.Task.Role, u.task.Role) && u.task.Role != nil {
+			named = h
+			break
+		}
+	}
+	for _, h := range pr.handlers {
+		if h == named || pr.listens(h, name, u) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (pr *playRun) handlerNamed(h *plan.Handler, name string, u *turn) bool {
+	if h.Task == nil || !h.Task.Name.Set {
+		return false
+	}
+	own := pr.handlerName(h)
+	if own == name {
+		return true
+	}
+	r := h.Task.Role
+	return r != nil && (r.Name+" : "+own == name || r.FQName != "" && r.FQName+" : "+own == name)
+}
+
+// handlerName renders a handler's name with the variables of the play.
+func (pr *playRun) handlerName(h *plan.Handler) string {
+	t, ok := h.Task.Name.Value.(*value.Template)
+	if !ok {
+		return value.Str(h.Task.Name.Value)
+	}
+	w := pr.walkers[0]
+	u := pr.r.newTurn(pr.r.ctx, pr, w, h.Task, nil)
+	s, err := u.t.String(t)
+	if err != nil {
+		return t.Src
+	}
+	return s
+}
+
+func (pr *playRun) listens(h *plan.Handler, topic string, u *turn) bool {
+	if h.Task == nil {
+		return false
+	}
+	for _, a := range h.Task.Listen {
+		v := a.Value
+		if _, isTemplate := v.(*value.Template); isTemplate {
+			r, err := pr.r.newTurn(pr.r.ctx, pr, u.w, h.Task, nil).t.Render(v)
+			if err != nil {
+				continue
+			}
+			v = r
+		}
+		for _, e := range asList(v) {
+			if value.Str(e) == topic {
+				return true
+			}
+		}
+	}
+	return false
+}

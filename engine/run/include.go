@@ -1,0 +1,206 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"fettle/engine/diag"
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+)
+
+// pendingInclude is one file or role that a host is to go through.
+type pendingInclude struct {
+	w   *walker
+	u   *turn
+	req includeRequest
+}
+
+// includesOf reads what an item of include_tasks or include_role asks for.
+func (u *turn) includesOf(o itemOutcome) []includeRequest {
+	if o.status == event.Failed || o.status == event.Unreachable || o.status == event.Skipped || o.result == nil {
+		return nil
+	}
+	if u.task.Module != "ansible.builtin.include_tasks" && u.task.Module != "ansible.builtin.include_role" {
+		return nil
+	}
+	v, _ := o.result.GetString("_args")
+	args, ok := v.(*value.Dict)
+	if !ok {
+		return nil
+	}
+	o.result.Delete("_args")
+	req := includeRequest{item: o.item, vars: &value.Vars{}}
+	if u.task.Loop != nil {
+		u.loopVariables(o, req.vars)
+	}
+	text := func(name string) string {
+		v, _ := args.GetString(name)
+		if v == nil {
+			return ""
+		}
+		return value.Str(v)
+	}
+	flag := func(name string, dflt bool) bool {
+		v, ok := args.GetString(name)
+		if !ok {
+			return dflt
+		}
+		b, err := toBool(v)
+		return err == nil && b
+	}
+	if u.task.Module == "ansible.builtin.include_tasks" {
+		req.file = or(text("file"), text("_raw_params"))
+		o.result.SetString("include", req.file)
+		return []includeRequest{req}
+	}
+	req.role = &plan.RoleUse{Name: or(text("name"), text("role")), TasksFrom: text("tasks_from"), VarsFrom: text("vars_from"),
+		DefaultsFrom: text("defaults_from"), HandlersFrom: text("handlers_from"), AllowDuplicates: flag("allow_duplicates", true),
+		Public: flag("public", false), ValidateArgs: flag("rolespec_validate", true)}
+	return []includeRequest{req}
+}
+
+// loopVariables are what the tasks of an include in a loop see of it.
+func (u *turn) loopVariables(o itemOutcome, to *value.Vars) {
+	name := "item"
+	if v, ok := o.result.GetString("ansible_loop_var"); ok {
+		name = value.Str(v)
+	} else if v, err := u.rendered(u.task.Loop.Var, "item"); err == nil {
+		name = value.Str(v)
+	}
+	to.Set(name, o.item, u.task.Pos)
+	to.Set("ansible_loop_var", name, u.task.Pos)
+	if v, ok := o.result.GetString("ansible_index_var"); ok {
+		if i, ok := o.result.GetString(value.Str(v)); ok {
+			to.Set(value.Str(v), i, u.task.Pos)
+		}
+	}
+	if v, ok := o.result.GetString("ansible_loop"); ok {
+		to.Set("ansible_loop", v, u.task.Pos)
+	}
+}
+
+func (pr *playRun) includesFor(w *walker, u *turn, out *outcome) []pendingInclude {
+	if out.status == event.Failed || out.status == event.Unreachable {
+		return nil
+	}
+	var inc []pendingInclude
+	for _, req := range out.includes {
+		inc = append(inc, pendingInclude{w, u, req})
+	}
+	return inc
+}
+
+// include expands what hosts asked for. Hosts that asked for the same file with the same
+// item go through it together, in the order in which the files first came up.
+func (pr *playRun) include(inc []pendingInclude) {
+	type group struct {
+		x     *plan.Expansion
+		seq   int
+		hosts []string
+		req   includeRequest
+		count map[*walker]int
+	}
+	var groups []*group
+	frames := map[*walker][]*frame{}
+	broken := map[*walker]error{}
+	var order []*walker
+	for _, p := range inc {
+		if _, seen := frames[p.w]; !seen && broken[p.w] == nil {
+			frames[p.w] = nil
+			order = append(order, p.w)
+		}
+		x, err := pr.expand(p)
+		if err != nil {
+			broken[p.w] = err
+			continue
+		}
+		// The same host comes through a file twice when its loop names it twice.
+		var g *group
+		for _, c := range groups {
+			if c.x == x && sameItem(c.req.item, p.req.item) && c.count[p.w] == 0 {
+				g = c
+				break
+			}
+		}
+		if g == nil {
+			pr.seq++
+			g = &group{x: x, seq: pr.seq, req: p.req, count: map[*walker]int{}}
+			groups = append(groups, g)
+		}
+		g.count[p.w]++
+		g.hosts = append(g.hosts, p.w.host.Name)
+		pr.adopt(x)
+		frames[p.w] = append(frames[p.w], newFrame(x.Graph, g.seq, p.req.vars))
+	}
+	for _, g := range groups {
+		pr.r.emit(event.Included{File: g.x.File, Hosts: g.hosts, Label: pr.r.Masker.Value(g.req.item)})
+	}
+	for _, w := range order {
+		if err := broken[w]; err != nil {
+			pr.includeFailed(w, inc, err)
+			continue
+		}
+		w.push(frames[w])
+	}
+}
+
+func sameItem(a, b value.Value) bool {
+	eq, err := value.Equal(a, b)
+	return err == nil && eq
+}
+
+func (pr *playRun) expand(p pendingInclude) (*plan.Expansion, error) {
+	if p.req.role != nil {
+		return pr.r.Expander.IncludeRole(pr.r.ctx, p.u.task, *p.req.role)
+	}
+	if p.req.file == "" {
+		return nil, fmt.Errorf("include_tasks needs the name of a file")
+	}
+	return pr.r.Expander.IncludeTasks(pr.r.ctx, p.u.task, p.req.file)
+}
+
+// adopt makes the handlers and, when it is public, the variables of an included role the play's.
+func (pr *playRun) adopt(x *plan.Expansion) {
+	for _, h := range x.Handlers {
+		known := false
+		for _, o := range pr.handlers {
+			known = known || o == h || o.Task != nil && h.Task != nil && o.Task.Pos == h.Task.Pos && sameRole(o.Task.Role, h.Task.Role)
+		}
+		if !known {
+			pr.handlers = append(pr.handlers, h)
+		}
+	}
+	if x.Role != nil && x.Role.Public {
+		pr.vars.AddRole(x.Role)
+	}
+}
+
+func sameRole(a, b *plan.Role) bool { return a == b || a != nil && b != nil && a.Path == b.Path }
+
+// includeFailed fails a host whose include could not be loaded.
+func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
+	var u *turn
+	for _, p := range inc {
+		if p.w == w {
+			u = p.u
+		}
+	}
+	msg := err.Error()
+	var list *diag.ErrorList
+	if errors.As(err, &list) {
+		msg = ""
+		for _, d := range list.Items {
+			msg += d.Error() + "\n"
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		msg = "could not find or access the included file: " + msg
+	}
+	res := value.DictOf("changed", false, "failed", true, "msg", pr.r.Masker.String(msg))
+	out := &outcome{status: event.Failed, ignored: u.ignore, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
+	pr.r.stat(w.host.Name).OK-- // it counted as ok when it was reached
+	pr.take(w, u, out)
+}

@@ -1,0 +1,150 @@
+package run
+
+import (
+	"strings"
+
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+)
+
+func isMeta(t *plan.Task) bool { return t.Module == "ansible.builtin.meta" }
+
+// metaName is what a meta task asks for.
+func metaName(t *plan.Task) string {
+	for _, n := range []string{"_raw_params", "free_form"} {
+		if v, ok := t.Args.GetString(n); ok {
+			return strings.TrimSpace(value.Str(rawText(v)))
+		}
+	}
+	return ""
+}
+
+// meta runs a meta task on the hosts of a set. It touches no host but for reset_connection.
+func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
+	task := v.Task
+	name := metaName(task)
+	if name == "role_complete" {
+		for _, w := range set {
+			w.doneRoles[roleKey(task)] = true
+			w.advance()
+		}
+		return
+	}
+	for _, w := range set {
+		u := pr.turn(w, task)
+		if !task.Implicit {
+			ok, _, err := u.conditions(task.When)
+			if err != nil {
+				pr.announce(pr.nameTask(u), task, 1)
+				pr.take(w, u, u.failure(&taskError{what: "conditional check", err: err}))
+				continue
+			}
+			if !ok {
+				pr.announceMeta(u)
+				pr.r.emit(event.HostResult{At: pr.r.Now(), Host: w.host.Name, Task: pr.eventTask(task), Status: event.Skipped,
+					Result: value.DictOf("changed", false, "skipped", true, "skip_reason", name+" conditional evaluated to False, continuing execution for "+w.host.Name)})
+				w.advance()
+				continue
+			}
+			pr.announceMeta(u)
+		}
+		if pr.metaOn(name, w, u) {
+			return
+		}
+	}
+}
+
+func (pr *playRun) announceMeta(u *turn) {
+	if ev := pr.nameTask(u); ev != pr.current {
+		pr.announce(ev, u.task, 1)
+	}
+}
+
+// metaOn does the meta action for one host; all is true when it was for all hosts at once.
+func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
+	switch name {
+	case "flush_handlers":
+		w.startFlush(pr.handlers)
+		return false
+	case "end_play":
+		for _, o := range pr.walkers {
+			if !o.failed && !o.unreachable {
+				o.ended = true
+			}
+		}
+		pr.ended = true
+		return true
+	case "end_batch":
+		for _, o := range pr.walkers {
+			if !o.failed && !o.unreachable {
+				o.ended = true
+			}
+		}
+		return true
+	case "end_host":
+		w.ended = true
+		return false
+	case "end_role":
+		pr.endRole(w, u.task)
+		return false
+	case "clear_facts":
+		w.state.ClearFacts()
+		if pr.r.FactCache != nil {
+			_ = pr.r.FactCache.Drop(w.host.Name)
+		}
+	case "clear_host_errors":
+		for _, o := range pr.walkers {
+			o.failed, o.unreachable = false, false
+			delete(pr.r.dead, o.host.Name)
+		}
+		pr.setMagic()
+	case "refresh_inventory":
+		if err := pr.r.Inventory.Refresh(); err != nil {
+			pr.r.warnOnce(u.task.Pos, "refresh_inventory: "+err.Error())
+		}
+		pr.r.Store.InventoryChanged()
+	case "reset_connection":
+		s := &services{u: u, j: &job{}}
+		if err := s.Reset(pr.r.ctx); err != nil {
+			pr.r.warnOnce(u.task.Pos, "reset_connection: "+err.Error())
+		}
+	case "noop", "":
+	}
+	w.advance()
+	return false
+}
+
+// endRole passes the rest of the role the task is in.
+func (pr *playRun) endRole(w *walker, t *plan.Task) {
+	for len(w.stack) > 0 {
+		v := w.next()
+		if v == nil || v.Task.Role != t.Role {
+			return
+		}
+		w.advance()
+	}
+}
+
+// roleKey identifies a role for "run it once": the same role with the same parameters.
+func roleKey(t *plan.Task) string {
+	r := t.Role
+	if r == nil {
+		return ""
+	}
+	key := r.Path
+	if r.Params != nil {
+		for n, v := range r.Params.Vars.All() {
+			key += "|" + n + "=" + value.Repr(rawText(v.Value))
+		}
+	}
+	return key
+}
+
+// skipsRole: the role has run on the host already and does not allow duplicates.
+func (w *walker) skipsRole(t *plan.Task) bool {
+	if len(w.doneRoles) == 0 || t.Role == nil || t.Role.AllowDuplicates || t.Handler {
+		return false
+	}
+	return w.doneRoles[roleKey(t)]
+}

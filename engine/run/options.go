@@ -1,0 +1,91 @@
+// Package run executes a plan: one walker a host moves through the play's graph, a
+// strategy decides which walkers may take the next step, and everything that happens
+// leaves as events.
+//
+// Work on hosts is done by goroutines; the state of the run (walkers, statistics,
+// notifications, variables learned) belongs to one goroutine, which takes their outcomes in
+// inventory order. So the same input gives the same output.
+package run
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"fettle/engine/event"
+	"fettle/engine/mask"
+	"fettle/engine/plan"
+	"fettle/engine/runner"
+	"fettle/engine/template"
+	"fettle/engine/value"
+	"fettle/engine/vars"
+	"fettle/inventory"
+)
+
+// Options of a run. Plan, Expander, Inventory, Store, Templates, Pool and Sink are needed.
+type Options struct {
+	Plan      *plan.Plan
+	Expander  plan.Expander
+	Inventory *inventory.Inventory
+	Store     *vars.Store
+	Templates *template.Engine
+	Pool      runner.Pool
+	Sink      event.Sink
+	Masker    *mask.Masker
+
+	Limit          string
+	Tags, SkipTags []string
+	StartAtTask    string
+	Check, Diff    bool
+	ForceHandlers  bool
+	FlushCache     bool
+	Forks          int // hosts at work at once; 0 means 50
+	Verbosity      int
+	// Progress is the least time between two Progress events; 0 means none.
+	Progress time.Duration
+	// Step asks before each task; it answers yes, no or continue.
+	Step func(task string) string
+	// Ask prompts for vars_prompt, pause and passwords.
+	Ask func(ctx context.Context, text string, echo bool, timeout time.Duration) (answer string, ok bool, err error)
+	// Defaults are the connection settings of the command line and ansible.cfg.
+	Defaults Connection
+	// Strategy and AnyErrorsFatal are the configured defaults.
+	Strategy       string
+	AnyErrorsFatal bool
+	GatherFacts    bool // the configured default of gathering: implicit
+	TaskTimeout    int
+	FactCache      FactCache
+	Gathering      string // implicit, explicit, smart
+	Now            func() time.Time
+	Rand           *rand.Rand
+}
+
+// Connection are defaults for reaching hosts; variables and keywords win over them.
+type Connection struct {
+	Connection, User, KeyFile string
+	Port                      int
+	Password                  string // asked with -k
+	Become                    bool
+	BecomeMethod, BecomeUser  string
+	BecomePassword            string // asked with -K
+	BecomeExe, BecomeFlags    string
+	CommonArgs, ExtraArgs     string
+	HostKeyChecking           bool
+	Timeout, Retries          int
+}
+
+// FactCache keeps facts between runs.
+type FactCache interface {
+	Get(host string) (*value.Dict, bool)
+	Put(host string, facts *value.Dict) error
+	Drop(host string) error
+}
+
+// Exit codes as ansible-playbook's.
+const (
+	ExitOK          = 0
+	ExitFailed      = 2
+	ExitUnreachable = 4
+	ExitInterrupted = 99
+	ExitCrashed     = 250
+)

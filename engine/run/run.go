@@ -1,0 +1,203 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fettle/engine/diag"
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+	"fettle/inventory"
+)
+
+// run is one execution of a plan.
+type run struct {
+	Options
+	ctx   context.Context // of the run; cancelled on the second interrupt
+	stop  context.Context // done on the first interrupt: no new tasks
+	Live  bool
+	stats map[string]*event.Stats
+	// dead are hosts that failed or were unreachable in an earlier play.
+	dead      map[string]bool
+	tasks     map[*plan.Task]*event.Task
+	custom    map[string]*value.Dict
+	selected  map[*plan.Task]bool
+	started   bool // StartAtTask has been reached
+	stepAll   bool
+	unreached bool // some host was unreachable
+	failedAny bool
+	ended     bool // end of the whole run was asked for
+
+	lastProgress time.Time
+
+	emitMu sync.Mutex
+	warned map[string]bool
+	delegs map[string]*inventory.Host
+	slots  chan struct{} // forks
+}
+
+// Run executes the plan and returns the exit code of ansible-playbook. An error means that
+// the run could not be set up; failures of hosts are events. stop, when done, lets running
+// tasks finish and starts no more; ctx ends everything.
+func Run(ctx, stop context.Context, o Options) (int, error) {
+	if o.Forks <= 0 {
+		o.Forks = 50
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &run{Options: o, ctx: ctx, stop: stop, stats: map[string]*event.Stats{}, dead: map[string]bool{},
+		tasks: map[*plan.Task]*event.Task{}, custom: map[string]*value.Dict{}, selected: map[*plan.Task]bool{},
+		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks),
+		started: o.StartAtTask == ""}
+	start := o.Now()
+	r.emit(event.RunStart{At: start, Playbooks: r.playbooks(), Check: o.Check})
+	var err error
+	for _, p := range o.Plan.Plays {
+		if err = r.play(p); err != nil || r.ended || stop.Err() != nil {
+			break
+		}
+	}
+	code := r.exitCode()
+	if stop.Err() != nil {
+		code = ExitInterrupted
+	}
+	if err != nil {
+		code = 1
+	}
+	r.emit(event.RunEnd{At: o.Now(), Elapsed: o.Now().Sub(start), Stats: r.recap(), Custom: r.custom, ExitCode: code})
+	return code, err
+}
+
+func (r *run) playbooks() []string {
+	var out []string
+	for _, p := range r.Plan.Plays {
+		if !slices.Contains(out, p.File) {
+			out = append(out, p.File)
+		}
+	}
+	return out
+}
+
+// exitCode: unreachable hosts win over failed ones.
+func (r *run) exitCode() int {
+	switch {
+	case r.unreached:
+		return ExitUnreachable
+	case r.failedAny:
+		return ExitFailed
+	}
+	return ExitOK
+}
+
+func (r *run) recap() []event.Stats {
+	out := make([]event.Stats, 0, len(r.stats))
+	for _, s := range r.stats {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b event.Stats) int { return cmp.Compare(a.Host, b.Host) })
+	return out
+}
+
+func (r *run) stat(host string) *event.Stats {
+	s := r.stats[host]
+	if s == nil {
+		s = &event.Stats{Host: host}
+		r.stats[host] = s
+	}
+	return s
+}
+
+// emit sends an event on; emitLater is the same for the goroutines that work on hosts.
+func (r *run) emit(e event.Event) {
+	r.emitMu.Lock()
+	defer r.emitMu.Unlock()
+	r.Sink.Emit(e)
+}
+
+func (r *run) emitLater(e event.Event) { r.emit(e) }
+
+// warnOnce shows a warning the first time it comes up.
+func (r *run) warnOnce(at diag.Pos, text string) {
+	r.emitMu.Lock()
+	defer r.emitMu.Unlock()
+	key := at.String() + text
+	if r.warned[key] {
+		return
+	}
+	r.warned[key] = true
+	r.Sink.Emit(event.Warning{Text: r.Masker.String(text), Pos: at})
+}
+
+// delegateHost finds or makes the host that a task is delegated to: names that are not in
+// the inventory are taken as addresses.
+func (r *run) delegateHost(name string) *inventory.Host {
+	r.emitMu.Lock()
+	defer r.emitMu.Unlock()
+	if h := r.Inventory.Host(name); h != nil {
+		return h
+	}
+	if h := r.delegs[name]; h != nil {
+		return h
+	}
+	h := r.Inventory.Outside(name)
+	r.delegs[name] = h
+	return h
+}
+
+// eventTask is the name under which a task appears in events.
+func (p *playRun) eventTask(t *plan.Task) *event.Task {
+	p.r.emitMu.Lock()
+	defer p.r.emitMu.Unlock()
+	if e := p.r.tasks[t]; e != nil {
+		return e
+	}
+	e := &event.Task{ID: t.ID, Action: t.Action, Module: t.Module, Pos: t.Pos, Tags: t.Tags}
+	if t.Role != nil {
+		e.Role = t.Role.Name
+	}
+	if t.Name.Set {
+		e.Name = value.Str(rawText(t.Name.Value))
+	}
+	p.r.tasks[t] = e
+	return e
+}
+
+// nameTask renders the name of a task with the variables of the first host that runs it.
+func (p *playRun) nameTask(u *turn) *event.Task {
+	e := p.eventTask(u.task)
+	if tmpl, ok := u.task.Name.Value.(*value.Template); ok && u.task.Name.Set {
+		if v, err := u.t.Render(tmpl); err == nil && v != value.Value(value.Omit) {
+			e.Name = p.r.Masker.String(value.Str(v))
+		}
+	}
+	return e
+}
+
+// inOrder sorts hosts as the order keyword says.
+func (r *run) inOrder(hosts []*inventory.Host, order string) ([]*inventory.Host, error) {
+	out := slices.Clone(hosts)
+	byName := func(a, b *inventory.Host) int { return strings.Compare(a.Name, b.Name) }
+	switch order {
+	case "", "inventory":
+	case "sorted":
+		slices.SortStableFunc(out, byName)
+	case "reverse_sorted":
+		slices.SortStableFunc(out, func(a, b *inventory.Host) int { return byName(b, a) })
+	case "reverse_inventory":
+		slices.Reverse(out)
+	case "shuffle":
+		if r.Rand != nil {
+			r.Rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+		}
+	default:
+		return nil, fmt.Errorf("invalid value %q for order: it is one of inventory, sorted, reverse_sorted, reverse_inventory, shuffle", order)
+	}
+	return out, nil
+}

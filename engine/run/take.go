@@ -1,0 +1,330 @@
+package run
+
+import (
+	"path"
+
+	"fettle/engine/diag"
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/value"
+	"fettle/inventory"
+)
+
+// take applies the outcome of a task to its host: variables, notifications, statistics,
+// events, and the way on. It reports whether the host has failed by it (also when a rescue
+// section takes over).
+func (pr *playRun) take(w *walker, u *turn, out *outcome) (broken bool) {
+	pr.learn(w, u, out)
+	if u.act != nil && u.act.Inventory {
+		u.settle(out)
+	}
+	pr.notify(w, u, out)
+	rescued := false
+	if out.status == event.Failed && !out.ignored {
+		rescued = w.canRescue()
+	}
+	pr.count(w, out, rescued)
+	pr.report(w, u, out, rescued)
+	return pr.move(w, u, out)
+}
+
+// learn keeps registered results and facts.
+func (pr *playRun) learn(w *walker, u *turn, out *outcome) {
+	if u.task.Register != "" && out.result != nil {
+		w.state.SetFact(u.task.Register, registered(out.result), u.task.Pos)
+	}
+	for i := range out.items {
+		pr.learnFacts(w, u, &out.items[i])
+	}
+	pr.applyInventory(w, u, out)
+}
+
+// registered is a result without the keys that are the engine's own.
+func registered(d *value.Dict) *value.Dict {
+	if _, ok := d.GetString("_args"); !ok {
+		if _, ok := d.GetString("_ansible_no_log"); !ok {
+			return d
+		}
+	}
+	c := d.Clone()
+	c.Delete("_args")
+	c.Delete("_ansible_no_log")
+	return c
+}
+
+func (pr *playRun) learnFacts(w *walker, u *turn, o *itemOutcome) {
+	if o.result == nil || o.status == event.Unreachable {
+		return
+	}
+	f, _ := o.result.GetString("ansible_facts")
+	facts, ok := f.(*value.Dict)
+	if !ok || facts.Len() == 0 {
+		return
+	}
+	state := w.state
+	if o.host != nil {
+		state = pr.r.Store.Host(o.host)
+	}
+	switch u.task.Module {
+	case "ansible.builtin.set_fact":
+		for _, e := range facts.Entries() {
+			if name, ok := e.Key.(string); ok {
+				state.SetFact(name, e.Value, u.task.Pos)
+			}
+		}
+		if c, _ := o.result.GetString("_ansible_facts_cacheable"); c == true {
+			state.MergeFacts(facts)
+			pr.cacheFacts(state.Inv, state.Facts())
+		}
+	case "ansible.builtin.include_vars":
+		for _, e := range facts.Entries() {
+			if name, ok := e.Key.(string); ok {
+				state.SetIncluded(name, e.Value, u.task.Pos)
+			}
+		}
+	default:
+		state.MergeFacts(facts)
+		pr.cacheFacts(state.Inv, state.Facts())
+	}
+}
+
+func (pr *playRun) cacheFacts(h *inventory.Host, facts *value.Dict) {
+	if pr.r.FactCache == nil {
+		return
+	}
+	if err := pr.r.FactCache.Put(h.Name, facts); err != nil {
+		pr.r.warnOnce(diag.Pos{}, "cannot write the fact cache: "+err.Error())
+	}
+}
+
+// applyInventory does what add_host and group_by ask for.
+func (pr *playRun) applyInventory(w *walker, u *turn, out *outcome) {
+	for i := range out.items {
+		res := out.items[i].result
+		if res == nil {
+			continue
+		}
+		if v, ok := res.GetString("add_host"); ok {
+			if d, isDict := v.(*value.Dict); isDict && u.task.Module == "ansible.builtin.add_host" {
+				pr.addHost(d, u, &out.items[i])
+			}
+		}
+		if v, ok := res.GetString("add_group"); ok && u.task.Module == "ansible.builtin.group_by" {
+			parents, _ := res.GetString("parent_groups")
+			changed, err := pr.r.Inventory.Join(w.host, value.Str(v), texts(parents))
+			pr.inventoryResult(&out.items[i], changed, err)
+		}
+	}
+}
+
+func (pr *playRun) addHost(d *value.Dict, u *turn, o *itemOutcome) {
+	name, _ := d.GetString("host_name")
+	groups, _ := d.GetString("groups")
+	vs, _ := d.GetString("host_vars")
+	set := &value.Vars{}
+	if hv, ok := vs.(*value.Dict); ok {
+		for _, e := range hv.Entries() {
+			set.Set(value.Str(e.Key), e.Value, u.task.Pos)
+		}
+	}
+	_, changed, err := pr.r.Inventory.AddHost(value.Str(name), texts(groups), set)
+	pr.inventoryResult(o, changed, err)
+}
+
+// inventoryResult completes the result of a task that changed the inventory.
+func (pr *playRun) inventoryResult(o *itemOutcome, changed bool, err error) {
+	pr.r.Store.InventoryChanged()
+	o.result.SetString("changed", changed)
+	o.status = event.OK
+	switch {
+	case err != nil:
+		o.result.SetString("failed", true)
+		o.result.SetString("msg", err.Error())
+		o.status = event.Failed
+	case changed:
+		o.status = event.Changed
+	}
+}
+
+func texts(v value.Value) []string {
+	var out []string
+	if v == nil {
+		return nil
+	}
+	for _, e := range asList(v) {
+		out = append(out, value.Str(e))
+	}
+	return out
+}
+
+// count keeps the statistics of the recap.
+func (pr *playRun) count(w *walker, out *outcome, rescued bool) {
+	s := pr.r.stat(w.host.Name)
+	changed := out.status == event.Changed
+	if c, ok := out.result.GetString("changed"); ok && c == true && out.ignored {
+		changed = true
+	}
+	switch out.status {
+	case event.Skipped:
+		s.Skipped++
+	case event.Unreachable:
+		if out.ignored {
+			s.Skipped++
+			s.Ignored++
+			return
+		}
+		s.Unreachable++
+	case event.Failed:
+		switch {
+		case out.ignored:
+			s.OK++
+			s.Ignored++
+			if changed {
+				s.Changed++
+			}
+		case rescued:
+			s.Rescued++
+		default:
+			s.Failed++
+		}
+	default:
+		s.OK++
+		if changed {
+			s.Changed++
+		}
+	}
+}
+
+// report emits the events of an outcome.
+func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
+	r := pr.r
+	ev := r.tasks[u.task]
+	ev.NoLog = ev.NoLog || out.noLog
+	now := r.Now()
+	if out.isLoop {
+		for i := range out.items {
+			o := &out.items[i]
+			label := r.Masker.Value(o.label)
+			if out.noLog {
+				label = "(censored due to no_log)"
+			}
+			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,
+				Result: u.shown(o.result), Ignored: o.ignored})
+		}
+	}
+	r.emit(event.HostResult{At: now, Host: w.host.Name, Task: ev, Status: out.status, Ignored: out.ignored, Rescued: rescued,
+		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Diff: u.diffs(out)})
+	for _, name := range [2]string{"warnings", "deprecations"} {
+		pr.warnings(u, out, name)
+	}
+}
+
+func (pr *playRun) warnings(u *turn, out *outcome, name string) {
+	if out.noLog {
+		return
+	}
+	for i := range out.items {
+		v, ok := out.items[i].result.GetString(name)
+		if !ok {
+			continue
+		}
+		for _, e := range asList(v) {
+			if d, isDict := e.(*value.Dict); isDict {
+				e, _ = d.GetString("msg")
+			}
+			pr.r.warnOnce(diag.Pos{}, value.Str(e))
+		}
+	}
+}
+
+// diffs are shown with --diff.
+func (u *turn) diffs(out *outcome) []value.Value {
+	if !out.diff || out.noLog {
+		return nil
+	}
+	var all []value.Value
+	for i := range out.items {
+		v, ok := out.items[i].result.GetString("diff")
+		if !ok {
+			continue
+		}
+		for _, d := range asList(v) {
+			all = append(all, u.r.Masker.Value(d))
+		}
+	}
+	return all
+}
+
+// move sends the host on its way after a task.
+func (pr *playRun) move(w *walker, u *turn, out *outcome) (broken bool) {
+	switch {
+	case out.status == event.Unreachable && !out.ignored:
+		w.unreachable = true
+		pr.r.unreached = true
+		pr.setMagic()
+		return true
+	case out.status == event.Failed && !out.ignored:
+		base := w.stack[0]
+		from := base.at
+		if !w.fail(u.task, out.result) && w.failed {
+			pr.r.failedAny = true
+			pr.forceHandlers(w, base, from)
+			pr.setMagic()
+		}
+		return true
+	case len(out.includes) > 0 && out.status != event.Skipped:
+		return false // pr.include moves it
+	}
+	w.advance()
+	return false
+}
+
+// forceHandlers lets a failed host run its pending handlers before it leaves.
+func (pr *playRun) forceHandlers(w *walker, base *frame, from *plan.Vertex) {
+	if !pr.forced || len(w.notified) == 0 || w.afterFlush || from == nil {
+		return
+	}
+	for v := from; v != nil; v = v.Next {
+		if v.Task != nil && v.Task.Implicit && isMeta(v.Task) {
+			if pr.flushes == nil {
+				pr.flushes = map[*plan.Vertex]bool{}
+			}
+			pr.flushes[v] = true
+			base.at, base.blocks = v, map[*plan.Block]*blockState{}
+			w.stack, w.failed, w.afterFlush = []*frame{base}, false, true
+			return
+		}
+	}
+}
+
+// share gives the outcome of a task that ran once to the other hosts.
+func (pr *playRun) share(others []*walker, u *turn, out *outcome) []pendingInclude {
+	var inc []pendingInclude
+	for _, w := range others {
+		if u.task.Register != "" && out.result != nil {
+			w.state.SetFact(u.task.Register, registered(out.result), u.task.Pos)
+		}
+		for i := range out.items {
+			pr.learnFacts(w, u, &out.items[i])
+		}
+		switch {
+		case out.status == event.Failed && !out.ignored:
+			if !w.fail(u.task, out.result) && w.failed {
+				pr.r.failedAny = true
+			}
+		case out.status == event.Unreachable && !out.ignored:
+			w.failed = true
+		case len(out.includes) > 0 && out.status != event.Skipped:
+			inc = append(inc, pr.includesFor(w, u, out)...)
+		default:
+			w.advance()
+		}
+	}
+	pr.setMagic()
+	return inc
+}
+
+func globMatch(pattern, s string) bool {
+	ok, err := path.Match(pattern, s)
+	return err == nil && ok
+}

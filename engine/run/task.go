@@ -1,0 +1,435 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fettle/engine/action"
+	"fettle/engine/event"
+	"fettle/engine/plan"
+	"fettle/engine/runner"
+	"fettle/engine/template"
+	"fettle/engine/transport"
+	"fettle/engine/value"
+	"fettle/engine/vars"
+	"fettle/inventory"
+	"fettle/modules"
+)
+
+// turn is one task on one host. It is worked on by one goroutine, which reads the state of
+// the run but changes none of it: what is to change is in its outcome.
+type turn struct {
+	r     *run
+	p     *playRun
+	w     *walker
+	task  *plan.Task
+	scope *vars.Scope
+	t     *template.Context
+
+	check, diff, noLog, ignore, ignoreUnreachable bool
+
+	mod       *modules.Module
+	act       *action.Action
+	account   *runner.Account // resolved on first use, per delegation
+	env       []string
+	envDone   bool
+	invoked   bool
+	delegate  string
+	delegHost *inventory.Host
+	live      bool
+}
+
+// outcome is what a turn came to.
+type outcome struct {
+	status    event.Status
+	ignored   bool
+	result    *value.Dict // what is registered
+	items     []itemOutcome
+	isLoop    bool
+	delegated string
+	elapsed   time.Duration
+	noLog     bool
+	diff      bool
+	// effects are applied by the owner of the run.
+	includes []includeRequest
+	meta     string
+}
+
+type itemOutcome struct {
+	status  event.Status
+	ignored bool
+	label   value.Value
+	item    value.Value
+	result  *value.Dict
+	host    *inventory.Host // whose facts it sets, when delegated with delegate_facts
+}
+
+type includeRequest struct {
+	file string
+	role *plan.RoleUse
+	vars *value.Vars
+	item value.Value
+	key  string
+}
+
+// newTurn prepares the scope and the flags of a task on a host.
+func (r *run) newTurn(ctx context.Context, p *playRun, w *walker, task *plan.Task, includes []*value.Vars) *turn {
+	u := &turn{r: r, p: p, w: w, task: task}
+	u.scope = &vars.Scope{Store: r.Store, Host: w.state, Play: p.vars, Task: task, Include: includes}
+	u.t = r.Templates.NewContext(ctx, u.scope, task.Search...)
+	u.scope.Resolve = r.hostResolver(ctx, p.play.Dir)
+	u.mod = task.Declared
+	u.act = action.Find(task.Module)
+	if st := w.rescueOf(); st != nil {
+		u.scope.SetLocal("ansible_failed_task", failedTask(st.task))
+		u.scope.SetLocal("ansible_failed_result", st.result)
+	}
+	return u
+}
+
+func failedTask(t *plan.Task) value.Value {
+	name := ""
+	if t.Name.Set {
+		name = value.Str(rawText(t.Name.Value))
+	}
+	args := t.Args
+	if args == nil {
+		args = value.NewDict(0)
+	}
+	return value.DictOf("name", name, "action", t.Action, "args", args)
+}
+
+func rawText(v value.Value) value.Value {
+	if t, ok := v.(*value.Template); ok {
+		return t.Src
+	}
+	return v
+}
+
+// hostResolver renders the variables of other hosts (hostvars).
+func (r *run) hostResolver(ctx context.Context, playDir string) func(*inventory.Host) value.Resolver {
+	return func(h *inventory.Host) value.Resolver {
+		scope := &vars.Scope{Store: r.Store, Host: r.Store.Host(h), PlayDir: playDir}
+		scope.Resolve = r.hostResolver(ctx, playDir)
+		return r.Templates.NewContext(ctx, scope)
+	}
+}
+
+// do runs the task and never panics out.
+func (u *turn) do(ctx context.Context) (out *outcome) {
+	start := time.Now()
+	defer func() {
+		out.elapsed = time.Since(start)
+		out.noLog, out.diff = u.noLog, u.diff
+		if u.delegate != "" {
+			out.delegated = u.delegate
+		}
+	}()
+	if err := u.flags(); err != nil {
+		return u.failure(err)
+	}
+	if u.task.Loop != nil {
+		return u.loop(ctx)
+	}
+	res := u.one(ctx, nil)
+	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}, includes: u.includesOf(res)}
+}
+
+func (u *turn) failure(err error) *outcome {
+	res := u.failed(err)
+	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}}
+}
+
+// flags renders the keywords that are plain switches.
+func (u *turn) flags() error {
+	k := &u.task.Keywords
+	var err error
+	get := func(dst *bool, name string, a plan.Attr, dflt bool) {
+		if err != nil {
+			return
+		}
+		*dst = dflt
+		if !a.Set {
+			return
+		}
+		var v value.Value
+		if v, err = u.t.Render(a.Value); err == nil && v != value.Value(value.Omit) && v != nil {
+			*dst, err = modules.ToBool(v)
+		}
+		if err != nil {
+			err = fmt.Errorf("keyword %s: %w", name, err)
+		}
+	}
+	get(&u.noLog, "no_log", k.NoLog, false)
+	get(&u.check, "check_mode", k.CheckMode, u.r.Check)
+	get(&u.diff, "diff", k.Diff, u.r.Diff)
+	get(&u.ignore, "ignore_errors", k.IgnoreErrors, false)
+	get(&u.ignoreUnreachable, "ignore_unreachable", k.IgnoreUnreachable, false)
+	if k.CheckMode.Set && err == nil {
+		u.scope.SetLocal("ansible_check_mode", u.check)
+	}
+	if k.Diff.Set && err == nil {
+		u.scope.SetLocal("ansible_diff_mode", u.diff)
+	}
+	return err
+}
+
+// one runs the task once: without a loop, or for the item that is set in the scope.
+func (u *turn) one(ctx context.Context, item value.Value) itemOutcome {
+	job, done := u.prepare(item)
+	if done != nil {
+		return *done
+	}
+	return u.attempts(ctx, job)
+}
+
+// job is a task ready to be sent: its arguments are rendered.
+type job struct {
+	args      *value.Dict
+	encoded   []byte
+	env       []string
+	account   *runner.Account
+	item      value.Value
+	delegHost *inventory.Host
+}
+
+// prepare evaluates when, the delegation and the arguments. A done outcome means that
+// nothing is to be run.
+func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
+	fail := func(err error) (*job, *itemOutcome) {
+		o := u.failed(err)
+		o.item = item
+		return nil, &o
+	}
+	ok, cond, err := u.conditions(u.task.When)
+	if err != nil {
+		return fail(&taskError{what: "conditional check", err: err})
+	}
+	if !ok {
+		res := value.DictOf("changed", false, "skipped", true, "skip_reason", "Conditional result was False", "false_condition", cond)
+		return nil, &itemOutcome{status: event.Skipped, result: res, item: item}
+	}
+	j := &job{item: item}
+	if err := u.delegation(j); err != nil {
+		return fail(err)
+	}
+	if err := u.arguments(j); err != nil {
+		return fail(err)
+	}
+	if j.env, err = u.environment(); err != nil {
+		return fail(err)
+	}
+	return j, nil
+}
+
+// conditions evaluates when and its like; cond is the one that did not hold, as written.
+func (u *turn) conditions(cs []plan.Cond) (ok bool, cond value.Value, err error) {
+	for _, c := range cs {
+		ok, err := u.t.Cond(c.Value)
+		if err != nil {
+			return false, nil, &placed{at: c.At, err: err}
+		}
+		if !ok {
+			return false, rawText(c.Value), nil
+		}
+	}
+	return true, nil, nil
+}
+
+// delegation finds the host that the task really runs on.
+func (u *turn) delegation(j *job) error {
+	u.delegate, u.delegHost, u.account = "", nil, nil
+	a := u.task.DelegateTo
+	if !a.Set {
+		return nil
+	}
+	v, err := u.t.Render(a.Value)
+	if err != nil {
+		return fmt.Errorf("delegate_to: %w", err)
+	}
+	if v == nil || v == value.Value(value.Omit) || value.Str(v) == "" {
+		return nil
+	}
+	u.delegate = value.Str(v)
+	u.delegHost = u.r.delegateHost(u.delegate)
+	j.delegHost = u.delegHost
+	return nil
+}
+
+// resolveAccount is where the call goes, computed once per turn and delegation.
+func (u *turn) resolveAccount() (*runner.Account, error) {
+	if u.account != nil {
+		return u.account, nil
+	}
+	t, name := u.t, u.w.host.Name
+	if u.delegHost != nil {
+		scope := &vars.Scope{Store: u.r.Store, Host: u.r.Store.Host(u.delegHost), Play: u.p.vars, Task: u.task, Include: u.scope.Include}
+		scope.Resolve = u.scope.Resolve
+		t, name = u.r.Templates.NewContext(u.t.Ctx(), scope, u.task.Search...), u.delegHost.Name
+	}
+	a, err := u.r.account(t, u.task, name)
+	u.account = a
+	return a, err
+}
+
+// environment renders the environment keyword of task, blocks and play.
+func (u *turn) environment() ([]string, error) {
+	if len(u.task.Environment) == 0 {
+		return nil, nil
+	}
+	merged := value.NewDict(4)
+	for _, a := range u.task.Environment {
+		v, err := u.t.Render(a.Value)
+		if err != nil {
+			return nil, fmt.Errorf("environment: %w", err)
+		}
+		for _, part := range asList(v) {
+			d, ok := part.(*value.Dict)
+			if !ok {
+				if part == nil || part == value.Value(value.Omit) {
+					continue
+				}
+				return nil, fmt.Errorf("environment must be a dictionary, received %s", value.Repr(part))
+			}
+			for _, e := range d.Entries() {
+				_ = merged.Set(e.Key, e.Value)
+			}
+		}
+	}
+	out := make([]string, 0, merged.Len())
+	for _, e := range merged.Entries() {
+		out = append(out, value.Str(e.Key)+"="+value.Str(u.r.Masker.Reveal(e.Value)))
+	}
+	return out, nil
+}
+
+func asList(v value.Value) []value.Value {
+	switch x := v.(type) {
+	case *value.List:
+		return x.V
+	case value.Tuple:
+		return x
+	}
+	return []value.Value{v}
+}
+
+// attempts runs a job, again and again where until asks for it.
+func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
+	if len(u.task.Until) == 0 && !u.task.Retries.Set {
+		return u.finish(j, u.call(ctx, j))
+	}
+	retries, delay, err := u.retryKeywords()
+	if err != nil {
+		return u.failed(err)
+	}
+	for n := 1; ; n++ {
+		o := u.finish(j, u.call(ctx, j))
+		if n > 1 || len(u.task.Until) > 0 || o.status == event.Failed {
+			o.result.SetString("attempts", int64(n))
+		}
+		done, err := u.untilHolds(&o)
+		if err != nil {
+			return u.failed(err)
+		}
+		if done || o.status == event.Unreachable {
+			return o
+		}
+		if n > retries || ctx.Err() != nil {
+			o.status = event.Failed
+			o.result.SetString("failed", true)
+			o.result.SetString("attempts", int64(n-1))
+			if _, has := o.result.GetString("msg"); !has {
+				o.result.SetString("msg", "")
+			}
+			o.ignored = u.ignore
+			return o
+		}
+		u.r.emitLater(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})
+		sleep(ctx, delay)
+	}
+}
+
+func (u *turn) retryKeywords() (retries int, delay time.Duration, err error) {
+	retries, delay = 3, 5*time.Second
+	s := &settings{u.t, u.r.Masker}
+	if v, err := s.keyword(u.task.Retries); err != nil {
+		return 0, 0, fmt.Errorf("retries: %w", err)
+	} else if v != nil {
+		n, ok := value.Int(v)
+		if !ok {
+			m, err := s.number(0, u.task.Retries, "retries")
+			if err != nil {
+				return 0, 0, err
+			}
+			n = int64(m)
+		}
+		retries = max(int(n), 0)
+	}
+	if v, err := s.keyword(u.task.Delay); err != nil {
+		return 0, 0, fmt.Errorf("delay: %w", err)
+	} else if v != nil {
+		f, ferr := number(v)
+		if ferr != nil {
+			return 0, 0, fmt.Errorf("delay: %w", ferr)
+		}
+		delay = time.Duration(max(f, 0) * float64(time.Second))
+	}
+	return retries, delay, nil
+}
+
+func number(v value.Value) (float64, error) {
+	if value.IsNumber(v) {
+		return value.Float(v), nil
+	}
+	f, ok := value.ParseFloat(value.Str(v))
+	if !ok {
+		return 0, fmt.Errorf("%q is not a number", value.Str(v))
+	}
+	return f, nil
+}
+
+func (u *turn) untilHolds(o *itemOutcome) (bool, error) {
+	if len(u.task.Until) == 0 {
+		return o.status != event.Failed, nil
+	}
+	if u.task.Register != "" {
+		u.setLocal(u.task.Register, o.result)
+		defer u.dropLocal(u.task.Register)
+	}
+	ok, _, err := u.conditions(u.task.Until)
+	if err != nil {
+		return false, &taskError{what: "conditional check", err: err}
+	}
+	return ok, nil
+}
+
+func (u *turn) setLocal(name string, v value.Value) {
+	u.scope.SetLocal(name, v)
+	u.t.Forget()
+}
+
+func (u *turn) dropLocal(name string) {
+	u.scope.DropLocal(name)
+	u.t.Forget()
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// failed turns an error before or instead of a module into an outcome.
+func (u *turn) failed(err error) itemOutcome {
+	var unreachable *transport.UnreachableError
+	if errors.As(err, &unreachable) {
+		return u.finish(&job{}, callResult{err: err})
+	}
+	res := value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(errorText(err)))
+	return itemOutcome{status: event.Failed, ignored: u.ignore, result: res}
+}
