@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"runtime/debug"
 	"sync"
@@ -213,7 +214,7 @@ func (s *Server) run(ctx context.Context, k *Session) {
 func (s *Server) protect(ctx context.Context, k *Session) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errors.New("the runner crashed in this call: " + string(debug.Stack()))
+			err = fmt.Errorf("the runner crashed in this call: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return s.handle(ctx, k)
@@ -311,16 +312,14 @@ func (k *Session) Send(ctx context.Context, item int, name string, r io.Reader) 
 	if err := s.w.sendLazy(typeSend, k.id, streamRequest{out.id, item, name}.encode()); err != nil {
 		return err
 	}
-	err := out.copyFrom(r)
-	if err != nil && !errors.Is(err, errSettled) {
-		select {
-		case word := <-out.outcome:
-			return errors.Join(word, err)
-		default:
-			return err
-		}
+	if err := out.copyFrom(r); err != nil && !errors.Is(err, errSettled) {
+		return err
 	}
-	return <-out.outcome
+	err := <-out.outcome
+	if ctx.Err() != nil {
+		_ = s.w.send(typeEnd, out.id, []byte(ctx.Err().Error()))
+	}
+	return err
 }
 
 // claim gives a new stream a number that is not in use.

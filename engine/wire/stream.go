@@ -147,10 +147,7 @@ func (s *outStream) settle(err error) {
 	case s.outcome <- err:
 	default:
 	}
-	if err == nil {
-		err = errSettled
-	}
-	s.fail(err)
+	s.fail(errSettled)
 }
 
 var errSettled = errors.New("the other side wants no more of the content")
@@ -161,9 +158,6 @@ func (s *outStream) copyFrom(r io.Reader) error {
 	for {
 		n, err := r.Read(buf)
 		if stop := s.write(buf[:n]); stop != nil {
-			if !errors.Is(stop, errSettled) {
-				_ = s.w.send(typeEnd, s.id, []byte(stop.Error()))
-			}
 			return stop
 		}
 		if err == io.EOF {
