@@ -71,7 +71,11 @@ func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, 
 	if out.Msg != "" {
 		w.field("msg", out.Msg)
 	}
-	if h.Diff && len(out.Diff) > 0 {
+	switch {
+	case !h.Diff || len(out.Diff) == 0:
+	case out.OneDiff && len(out.Diff) == 1:
+		w.field("diff", out.Diff[0])
+	default:
 		w.field("diff", out.Diff)
 	}
 	if len(out.Warnings) > 0 {

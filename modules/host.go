@@ -29,6 +29,8 @@ type Host struct {
 	warnings []string
 	noLog    []string
 	temps    []string
+
+	userNames, groupNames *accounts
 }
 
 // Source is content offered by the controller. Opening one that is not inline pulls it
@@ -41,13 +43,16 @@ type Source struct {
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
-// Act notes that something changes and, unless in check mode, does it.
+// Act notes that something changes and, unless in check mode, does it. A change that
+// fails counts as none, unless it called MarkChanged for the part that it had done.
 func (h *Host) Act(change func() error) error {
-	h.changed = true
-	if h.Check {
-		return nil
+	if !h.Check {
+		if err := change(); err != nil {
+			return err
+		}
 	}
-	return change()
+	h.changed = true
+	return nil
 }
 
 // MarkChanged notes a change that has been made (or, in check mode, would be).

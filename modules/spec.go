@@ -72,10 +72,12 @@ type Outcome struct {
 
 // Common are the keys any module may return.
 type Common struct {
-	Changed      bool
-	Skipped      bool
-	Msg          string
-	Diff         []Diff
+	Changed bool
+	Skipped bool
+	Msg     string
+	Diff    []Diff
+	// OneDiff returns the one diff as an object, where Ansible's module returns no list.
+	OneDiff      bool
 	Warnings     []string
 	Deprecations []string
 	// Facts become ansible_facts: a *value.Dict or a struct with json tags.

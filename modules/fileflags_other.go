@@ -1,0 +1,21 @@
+//go:build !linux
+
+package modules
+
+import "errors"
+
+// FileFlags are the inode flags of a file; only Linux has them here.
+type FileFlags struct {
+	Letters string
+	Names   []string
+	Version string
+	OK      bool
+}
+
+// ReadFlags reports none: the runner is built for Linux, this is for the controller.
+func ReadFlags(string) FileFlags { return FileFlags{Names: []string{}} }
+
+func writeFlags(string, byte, string) error  { return errors.ErrUnsupported }
+func protected(string) string                { return "" }
+func lgetxattr(string, string) string        { return "" }
+func lsetxattr(string, string, string) error { return errors.ErrUnsupported }

@@ -1,0 +1,354 @@
+package modules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// ReadFile reads a whole file. A file that does not exist gives an error that is
+// fs.ErrNotExist.
+func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
+
+// RealPath follows the links of path as far as it exists; what does not exist keeps its name.
+func RealPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return abs(real)
+	}
+	path = abs(path)
+	for range 40 {
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = filepath.Clean(target)
+	}
+	dir, base := filepath.Split(path)
+	if dir = filepath.Clean(dir); dir == path || base == "" {
+		return path
+	}
+	return filepath.Join(RealPath(dir), base)
+}
+
+func abs(path string) string {
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path
+}
+
+// Exists tells whether there is anything at path; a dangling link is something.
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// IsDir tells whether path is, or leads to, a directory.
+func IsDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// IsLink tells whether path is a symbolic link.
+func IsLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&os.ModeSymlink != 0
+}
+
+// Draft is a file being written beside the one it will replace. Nothing shows under the
+// final name until Commit; without a Commit it goes away with the call.
+type Draft struct {
+	host   *Host
+	dir    *os.Root // the directory as it was opened: a swapped path does not lead elsewhere
+	target string
+	base   string
+	name   string
+	file   *os.File
+	done   bool
+}
+
+// NewDraft starts the replacement of the file at path (not following it when it is a link).
+// The caller closes it. Nothing of it is readable by others before Commit.
+func (h *Host) NewDraft(path string) (*Draft, error) {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	d := &Draft{host: h, dir: dir, target: path, base: filepath.Base(path)}
+	for range 100 {
+		d.name = ".fettle-" + randomName()
+		d.file, err = dir.OpenFile(d.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err != nil {
+		_ = dir.Close()
+		return nil, fmt.Errorf("cannot write in %s: %w%s", filepath.Dir(path), cause(err), protected(path))
+	}
+	h.temps = append(h.temps, d.Path())
+	return d, nil
+}
+
+// Path is where the draft is, for a program that validates it.
+func (d *Draft) Path() string { return filepath.Join(filepath.Dir(d.target), d.name) }
+
+// Write adds content.
+func (d *Draft) Write(p []byte) (int, error) { return d.file.Write(p) }
+
+// WriteAt and Seek let a validator or unpacker work on the open file.
+func (d *Draft) File() *os.File { return d.file }
+
+// Close drops the draft unless it was committed.
+func (d *Draft) Close() error {
+	if !d.done {
+		_ = d.file.Close()
+		_ = d.dir.Remove(d.name)
+		d.done = true
+	}
+	return d.dir.Close()
+}
+
+// Commit gives the draft owner and mode (those of the file it replaces, or of a new file,
+// changed by plan when that is not nil), forces it to disk and puts it in place.
+func (d *Draft) Commit(plan *AttrPlan, unsafeWrites bool) error {
+	s := fileState{uid: -1, gid: -1, mode: 0o666 &^ Umask()}
+	if info, err := d.dir.Lstat(d.base); err == nil && info.Mode().IsRegular() {
+		s = stateOf(info)
+	}
+	if plan != nil {
+		s.adopt(plan)
+	}
+	context := lgetxattr(d.target, selinuxXattr)
+	if err := d.finish(s); err != nil {
+		return err
+	}
+	if context != "" {
+		_ = lsetxattr(d.Path(), selinuxXattr, context)
+	}
+	err := d.dir.Rename(d.name, d.base)
+	if unsafeWrites && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)) {
+		err = d.writeInPlace()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot replace %s: %w%s", d.target, cause(err), protected(d.target))
+	}
+	d.done = true
+	d.syncDir()
+	if plan != nil {
+		return plan.applyRest(d.target)
+	}
+	return nil
+}
+
+func (s *fileState) adopt(p *AttrPlan) {
+	if p.uid >= 0 {
+		s.uid = p.uid
+	}
+	if p.gid >= 0 {
+		s.gid = p.gid
+	}
+	if p.mode >= 0 {
+		s.mode = uint32(p.mode)
+	}
+}
+
+func (d *Draft) finish(s fileState) error {
+	if info, err := d.file.Stat(); err == nil {
+		if own := stateOf(info); s.uid == own.uid && s.gid == own.gid {
+			s.uid, s.gid = -1, -1
+		}
+	}
+	if s.uid >= 0 || s.gid >= 0 {
+		if err := d.file.Chown(s.uid, s.gid); err != nil {
+			return Failf("chown failed: %v", cause(err))
+		}
+	}
+	if err := d.file.Chmod(goMode(s.mode)); err != nil {
+		return Failf("chmod failed: %v", cause(err))
+	}
+	if err := d.file.Sync(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", d.target, cause(err))
+	}
+	return d.file.Close()
+}
+
+// writeInPlace is for a file that cannot be replaced, such as one bind-mounted into a
+// container: the only way is to overwrite it, and that is not atomic.
+func (d *Draft) writeInPlace() error {
+	from, err := d.dir.Open(d.name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := d.dir.OpenFile(d.base, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	err = errors.Join(err, to.Sync(), to.Close())
+	_ = d.dir.Remove(d.name)
+	return err
+}
+
+func (d *Draft) syncDir() {
+	if f, err := d.dir.Open("."); err == nil {
+		_ = f.Sync() // not every file system can; the rename itself has happened
+		_ = f.Close()
+	}
+}
+
+// cause is the error without the path of the draft, which means nothing to anybody.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
+	}
+	return err
+}
+
+// Replacement says how WriteFile writes.
+type Replacement struct {
+	Plan         *AttrPlan // owner, mode and the rest; nil: as the old file, or as any new one
+	Validate     string    // command with %s for the draft; must exit with 0
+	Backup       bool      // keep the old file beside the new one
+	UnsafeWrites bool
+}
+
+// WriteFile replaces the content of path in one step, in check mode only notes the
+// change. It returns the name of the backup when one was asked for and made.
+func (h *Host) WriteFile(ctx context.Context, path string, content []byte, r Replacement) (backup string, err error) {
+	h.changed = true
+	if h.Check && r.Validate == "" {
+		return "", nil
+	}
+	d, err := h.validationDraft(path)
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	if _, err := d.Write(content); err != nil {
+		return "", fmt.Errorf("cannot write %s: %w", path, cause(err))
+	}
+	return h.CommitDraft(ctx, d, r)
+}
+
+// validationDraft is NewDraft; in check mode, where validating still happens, the draft
+// lies in a private directory instead.
+func (h *Host) validationDraft(path string) (*Draft, error) {
+	if !h.Check {
+		return h.NewDraft(path)
+	}
+	dir, err := h.TempDir()
+	if err != nil {
+		return nil, err
+	}
+	return h.NewDraft(filepath.Join(dir, "draft"))
+}
+
+// CommitDraft validates the draft, makes the backup and puts the draft in place; in check
+// mode it only validates.
+func (h *Host) CommitDraft(ctx context.Context, d *Draft, r Replacement) (backup string, err error) {
+	if err := h.Validate(ctx, d.Path(), r.Validate); err != nil || h.Check {
+		return "", err
+	}
+	if r.Backup {
+		if backup, err = h.Backup(d.target); err != nil {
+			return "", err
+		}
+	}
+	return backup, d.Commit(r.Plan, r.UnsafeWrites)
+}
+
+// Validate runs command with the path in place of %s and fails unless it exits with 0.
+func (h *Host) Validate(ctx context.Context, path, command string) error {
+	if command == "" {
+		return nil
+	}
+	if !strings.Contains(command, "%s") {
+		return Failf("validate must contain %%s: %s", command)
+	}
+	argv, err := SplitWords(command)
+	if err != nil {
+		return Failf("validate: %v: %s", err, command)
+	}
+	for i := range argv {
+		argv[i] = strings.ReplaceAll(argv[i], "%s", path)
+	}
+	r, err := h.Run(ctx, Command{Argv: argv})
+	if err != nil {
+		return Failf("failed to validate: %v", err)
+	}
+	if r.RC != 0 {
+		return Failf("failed to validate: rc:%d error:%s", r.RC, r.Stderr)
+	}
+	return nil
+}
+
+// Backup copies path beside itself, with mode, owner and times, and returns the copy's
+// name; "" when there is nothing to copy. It never overwrites an earlier copy. In check
+// mode it does nothing.
+func (h *Host) Backup(path string) (string, error) {
+	if h.Check {
+		return "", nil
+	}
+	from, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot back up %s: %w", path, err)
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return "", err
+	}
+	stamp := time.Now().Format("2006-01-02@15:04:05~")
+	var to *os.File
+	var name string
+	for n := os.Getpid(); ; n++ { // two backups of one file within a second
+		name = fmt.Sprintf("%s.%d.%s", path, n, stamp)
+		to, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err == nil {
+		err = copyPreserved(to, from, info)
+	}
+	if err != nil {
+		if to != nil {
+			_ = os.Remove(name)
+		}
+		return "", fmt.Errorf("cannot back up %s: %w", path, cause(err))
+	}
+	return name, nil
+}
+
+func copyPreserved(to, from *os.File, info fs.FileInfo) error {
+	_, err := io.Copy(to, from)
+	s := stateOf(info)
+	if own, e := to.Stat(); e == nil && (stateOf(own).uid != s.uid || stateOf(own).gid != s.gid) {
+		_ = to.Chown(s.uid, s.gid) // an ordinary user cannot; Ansible goes on as well
+	}
+	err = errors.Join(err, to.Chmod(info.Mode()), to.Sync(), to.Close())
+	if err == nil {
+		err = os.Chtimes(to.Name(), time.Now(), info.ModTime())
+	}
+	return err
+}
