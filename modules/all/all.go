@@ -5,5 +5,6 @@ import (
 	_ "fettle/modules/commands"
 	_ "fettle/modules/control"
 	_ "fettle/modules/packages"
+	_ "fettle/modules/services"
 	_ "fettle/modules/users"
 )
