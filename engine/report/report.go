@@ -84,13 +84,6 @@ func visible(d *value.Dict, o Options, always bool) *value.Dict {
 	return out
 }
 
-func asItems(v value.Value) []value.Value {
-	if l, ok := v.(*value.List); ok {
-		return l.V
-	}
-	return []value.Value{v}
-}
-
 func isTrue(d *value.Dict, name string) bool {
 	v, ok := d.GetString(name)
 	if !ok {

@@ -209,11 +209,12 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 				label = "(censored due to no_log)"
 			}
 			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,
-				Result: u.shown(o.result), Ignored: o.ignored})
+				Result: u.shown(o.result), Ignored: o.ignored,
+				Diff: u.diffs(out, o), Delegated: out.delegated})
 		}
 	}
 	r.emit(event.HostResult{At: now, Host: w.host.Name, Task: ev, Status: out.status, Ignored: out.ignored, Rescued: rescued,
-		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Diff: u.diffs(out)})
+		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Diff: u.hostDiffs(out)})
 	for _, name := range [2]string{"warnings", "deprecations"} {
 		pr.warnings(u, out, name)
 	}
@@ -237,20 +238,26 @@ func (pr *playRun) warnings(u *turn, out *outcome, name string) {
 	}
 }
 
+// hostDiffs are the diffs of a task without a loop; those of a loop are told item by item.
+func (u *turn) hostDiffs(out *outcome) []value.Value {
+	if out.isLoop || len(out.items) == 0 {
+		return nil
+	}
+	return u.diffs(out, &out.items[0])
+}
+
 // diffs are shown with --diff.
-func (u *turn) diffs(out *outcome) []value.Value {
-	if !out.diff || out.noLog {
+func (u *turn) diffs(out *outcome, o *itemOutcome) []value.Value {
+	if !out.diff || out.noLog || o.result == nil {
+		return nil
+	}
+	v, ok := o.result.GetString("diff")
+	if !ok {
 		return nil
 	}
 	var all []value.Value
-	for i := range out.items {
-		v, ok := out.items[i].result.GetString("diff")
-		if !ok {
-			continue
-		}
-		for _, d := range asList(v) {
-			all = append(all, u.r.Masker.Value(d))
-		}
+	for _, d := range asList(v) {
+		all = append(all, u.r.Masker.Value(d))
 	}
 	return all
 }

@@ -33,12 +33,8 @@ type turn struct {
 	mod       *modules.Module
 	act       *action.Action
 	account   *runner.Account // resolved on first use, per delegation
-	env       []string
-	envDone   bool
-	invoked   bool
 	delegate  string
 	delegHost *inventory.Host
-	live      bool
 }
 
 // outcome is what a turn came to.
@@ -54,7 +50,6 @@ type outcome struct {
 	diff      bool
 	// effects are applied by the owner of the run.
 	includes []includeRequest
-	meta     string
 }
 
 type itemOutcome struct {
@@ -71,7 +66,6 @@ type includeRequest struct {
 	role *plan.RoleUse
 	vars *value.Vars
 	item value.Value
-	key  string
 }
 
 // newTurn prepares the scope and the flags of a task on a host.

@@ -21,7 +21,6 @@ type walker struct {
 	notified    map[*plan.Handler]bool
 	afterFlush  bool // failed, but handlers are forced: ends after the next flush
 	doneRoles   map[string]bool
-	rescuing    int // depth of rescue sections the host is in
 }
 
 // frame is one level of graphs: the play, an included file, a flush of handlers.
