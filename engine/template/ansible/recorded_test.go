@@ -1,0 +1,114 @@
+package ansible
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"fettle/engine/diag"
+	"fettle/engine/template"
+	"fettle/engine/value"
+)
+
+// recorded is the result of an expression under ansible-core 2.19.
+type recorded struct{ Expr, Repr, Error, Old string }
+
+// differs are the recorded cases that give another result here, each with its reason.
+var differs = map[string]string{}
+
+func readRecorded(t *testing.T) []recorded {
+	t.Helper()
+	f, err := os.Open("testdata/recorded.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []recorded
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		var r recorded
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// scope reads testdata/vars.json, the variables the cases were recorded with.
+func scope(t testing.TB) template.Scope {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/vars.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := value.FromJSON(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template.MapScope{Dict: v.(*value.Dict)}
+}
+
+func evaluate(ctx context.Context, e *template.Engine, s template.Scope, expr string) (string, error) {
+	c := e.NewContext(ctx, s)
+	v, err := c.Render(template.NewTemplate("{{ "+expr+" }}", diag.Pos{}))
+	if err != nil {
+		return "", err
+	}
+	return value.Repr(v), nil
+}
+
+// TestRecorded compares every case with what real Ansible gave.
+func TestRecorded(t *testing.T) {
+	e := template.New(template.Options{})
+	s := scope(t)
+	bad, total := 0, 0
+	for _, r := range readRecorded(t) {
+		if _, ok := differs[r.Expr]; ok {
+			continue
+		}
+		total++
+		got, err := evaluate(t.Context(), e, s, r.Expr)
+		switch {
+		case r.Error != "" && err == nil:
+			t.Errorf("%s\n got  %s\n want error %s", r.Expr, got, r.Error)
+		case r.Error == "" && err != nil:
+			t.Errorf("%s\n got  error %v\n want %s", r.Expr, err, r.Repr)
+		case got != r.Repr:
+			t.Errorf("%s\n got  %s\n want %s", r.Expr, got, r.Repr)
+		default:
+			continue
+		}
+		bad++
+	}
+	if total == 0 || bad > 0 {
+		t.Errorf("%d of %d cases differ", bad, total)
+	}
+	t.Logf("%d cases, %d listed exceptions", total, len(differs))
+}
+
+// TestErrorsSayWhatWasWrong checks that messages name the value or the option.
+func TestErrorsSayWhatWasWrong(t *testing.T) {
+	e := template.New(template.Options{})
+	for _, c := range []struct{ expr, want string }{
+		{"'x' | comment('nope')", "nope"},
+		{"'x' | hash('zzz')", "zzz"},
+		{"'1.0' is version('1.0', 'foo')", "foo"},
+		{"'(' | regex_replace('(', '')", "position"},
+		{"'{bad' | from_json", "line 1 column 2"},
+	} {
+		_, err := evaluate(t.Context(), e, scope(t), c.expr)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q in it", c.expr, err, c.want)
+		}
+	}
+}
