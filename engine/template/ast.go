@@ -79,6 +79,16 @@ type (
 		ns, attr string
 		p        pos
 	}
+	// nEmbed is {{ x }} inside a condition.
+	nEmbed struct {
+		x node
+		p pos
+	}
+	// nText is a string constant with template syntax inside a condition.
+	nText struct {
+		s string
+		p pos
+	}
 	// nClosure is an expression the compiler made itself.
 	nClosure struct{ e ev }
 )

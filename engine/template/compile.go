@@ -23,8 +23,11 @@ type unit struct {
 	syntax  Syntax // how the file was read; included templates are read alike
 	// newlines is how many line ends the source ends with.
 	newlines int
-	lone     string // x when the template is {{ x }}
-	err      error  // why it cannot be compiled
+	// newer names something in the template that was an error up to 2.18.
+	newer     string
+	headerErr error  // what is wrong with the #jinja2: line
+	lone      string // x when the template is {{ x }}
+	err       error  // why it cannot be compiled
 }
 
 type block struct {
@@ -122,6 +125,9 @@ func (s *scope) list() []int {
 func compileTree(t *tree, name string, at diag.Pos) (u *unit, err error) {
 	defer recoverSyntax(&err)
 	u = &unit{name: name, at: at, tree: t, blocks: map[string]*block{}, mutates: mutates(t.body)}
+	if t.escapedQuote {
+		u.newer = "a quote that is escaped with a backslash"
+	}
 	c := &compiler{u: u, sc: &scope{f: &function{}, names: map[string]int{}, root: true}}
 	root := c.sc
 	u.body = c.stmts(t.body)

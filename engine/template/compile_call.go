@@ -173,16 +173,27 @@ func invoke(fn value.Value, call *Call) (value.Value, error) {
 	return nil, fmt.Errorf("'%s' object is not callable", value.TypeName(fn))
 }
 
+// builtin are Jinja2's own filters and tests; before 2.19 they had no ansible.builtin name.
+var builtin = nameSet(`abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape
+	format groupby indent int items join last length list lower map max min pprint reject rejectattr replace reverse round safe
+	select selectattr slice sort string striptags sum title tojson trim truncate upper urlencode urlize wordcount wordwrap xmlattr
+	boolean callable defined divisibleby eq equalto escaped even false filter ge greaterthan gt in integer iterable le lessthan lt
+	mapping ne none number odd sameas sequence test true undefined`)
+
 // plugin finds the filter or test at compile time; an unknown one in a branch is an error
 // only when it is reached.
 func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
 	if p != nil {
+		if builtin[p.name] && name != p.name {
+			c.u.newer = name
+		}
 		return p
 	}
 	msg := fmt.Sprintf("No %s named '%s'.", kind, name)
 	if c.soft == 0 {
 		c.fail(at, "%s", msg)
 	}
+	c.u.newer = "the unknown " + kind + " " + name + " in a branch"
 	return &plugin{name: name, traits: Undefined | UndefinedArgs | Lazy, call: func(*Call) (value.Value, error) { return nil, errors.New(msg) }}
 }
 

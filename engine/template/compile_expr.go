@@ -20,6 +20,10 @@ func (c *compiler) expr(n node) ev {
 	switch x := n.(type) {
 	case *nClosure:
 		return x.e
+	case *nEmbed:
+		return c.embed(x)
+	case *nText:
+		return c.embedConst(x.s, x.p)
 	case *nConst:
 		v := x.v
 		return func(*frame) (value.Value, error) { return v, nil }
@@ -415,6 +419,12 @@ func getAttr(v value.Value, name string) (value.Value, error) {
 	}
 	if hasMethod(v, name) {
 		return &method{v, name}, nil
+	}
+	if intAttrs[name] {
+		switch v.(type) {
+		case int64, *big.Int, bool, float64:
+			return numberAttr(v, name)
+		}
 	}
 	if name == "__class__" {
 		return &class{v}, nil

@@ -23,8 +23,8 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 		s = *opts.Syntax
 	}
 	u := c.e.files.get(name, text, s)
-	if u.err != nil {
-		return "", false, u.err
+	if err := u.usable(c); err != nil {
+		return "", false, err
 	}
 	rt := &rendering{c: c, u: u}
 	if opts.Vars != nil {
@@ -71,23 +71,27 @@ type headerResult struct {
 	err error
 }
 
-// applyHeader changes the syntax as a "#jinja2: key: value, ..." line says.
+// applyHeader changes the syntax as a "#jinja2: key: value, ..." line says. What it cannot
+// read it leaves out; the error tells.
 func applyHeader(s Syntax, header string) (Syntax, error) {
+	var bad error
 	for _, pair := range splitPairs(header) {
 		key, val, ok := strings.Cut(pair, ":")
 		if !ok {
-			return s, fmt.Errorf("failed to parse jinja2 override %s: missing colon between key and value", value.Repr(strings.TrimSpace(pair)))
+			bad = fmt.Errorf("failed to parse jinja2 override %s: missing colon between key and value", value.Repr(strings.TrimSpace(pair)))
+			continue
 		}
 		key = strings.TrimSpace(key)
 		v, ok := Literal(strings.TrimSpace(val))
 		if !ok {
-			return s, fmt.Errorf("malformed value for jinja2 override %s: %s", key, strings.TrimSpace(val))
+			bad = fmt.Errorf("malformed value for jinja2 override %s: %s", key, strings.TrimSpace(val))
+			continue
 		}
 		if err := s.override(key, v); err != nil {
-			return s, err
+			bad = err
 		}
 	}
-	return s, nil
+	return s, bad
 }
 
 // splitPairs splits at commas outside of quotes.

@@ -173,7 +173,7 @@ func (o *output) print(v value.Value) error {
 	case nil:
 		return nil
 	}
-	s, secret, err := o.c.text(v)
+	s, secret, err := o.c.printed(v)
 	if err != nil {
 		return err
 	}
@@ -188,6 +188,33 @@ func (o *output) result() (value.Value, error) {
 		return value.Mark(o.b.String(), o.secret), nil
 	}
 	return o.c.join(o.nodes)
+}
+
+// printed is the text of a value between braces in a longer text. Since 2.19 values are made
+// final first: tuples show as lists, omit is dropped.
+func (c *Context) printed(v value.Value) (s string, secret bool, err error) {
+	switch x := v.(type) {
+	case []byte:
+		return string(x), false, nil
+	case *value.Range:
+		if c.e.opts.Compat.old() {
+			v = listed(x)
+		} else {
+			return value.Repr(x), false, nil
+		}
+	case value.OmitType:
+		return "", false, nil
+	}
+	if c.e.opts.Compat.old() || simple(v) {
+		return c.text(v)
+	}
+	d := deepener{c: c, strict: true, lists: true}
+	r, err := d.value(v)
+	if err != nil {
+		return "", false, err
+	}
+	s, _, err = c.text(r)
+	return s, d.secret, err
 }
 
 // text is str(v) for printing; an undefined value at any depth is an error.

@@ -67,7 +67,9 @@ type lexer struct {
 	line   int
 	lineAt int // offset of the start of line
 	out    []token
-	bare   bool
+	// escapedQuote tells of a string constant like 'it\'s' with literal backslashes.
+	escapedQuote bool
+	tag          byte // what kind of tag is being read
 }
 
 var (
@@ -97,24 +99,24 @@ func normalize(src string, c *Syntax) string {
 	return src
 }
 
-func lex(src string, c Syntax) (toks []token, err error) {
-	l := &lexer{c: c, src: normalize(src, &c), line: 1}
+func lex(src string, c Syntax) (l *lexer, err error) {
+	l = &lexer{c: c, src: normalize(src, &c), line: 1}
 	defer recoverSyntax(&err)
 	l.run()
 	l.emit(tEOF, "", len(l.src))
-	return l.out, nil
+	return l, nil
 }
 
 // lexBare reads an expression without delimiters, as conditions are written.
-func lexBare(src string, c Syntax) (toks []token, err error) {
+func lexBare(src string, c Syntax) (l *lexer, err error) {
 	c.KeepTrailingNewline = true
-	l := &lexer{c: c, src: normalize(src, &c), line: 1, bare: true}
+	l = &lexer{c: c, src: normalize(src, &c), line: 1}
 	defer recoverSyntax(&err)
 	l.emit(tVarBegin, "", 0)
 	l.expr(0)
 	l.emit(tVarEnd, "", len(l.src))
 	l.emit(tEOF, "", len(l.src))
-	return l.out, nil
+	return l, nil
 }
 
 func (l *lexer) fail(at int, format string, a ...any) {
@@ -268,6 +270,9 @@ func (l *lexer) before(text string, start int, sign, what byte) string {
 
 func (l *lexer) comment(at int) {
 	j := strings.Index(l.src[l.p:], l.c.CommentEnd)
+	if j < 0 && l.p == len(l.src) {
+		return
+	}
 	if j < 0 {
 		l.fail(at, "Missing end of comment tag")
 	}
@@ -317,12 +322,14 @@ func (l *lexer) raw(at int) bool {
 	q += len(l.c.BlockEnd)
 	if minus {
 		q = l.skipSpace(q)
-	} else if l.c.TrimBlocks && q < len(l.src) && l.src[q] == '\n' && false {
-		q++
 	}
 	body := q
 	for {
 		j := strings.Index(l.src[q:], l.c.BlockStart)
+		if j < 0 && body == len(l.src) {
+			l.p = body // as Jinja has it: nothing is missing when nothing follows
+			return true
+		}
 		if j < 0 {
 			l.fail(at, "Missing end of raw directive")
 		}
@@ -365,6 +372,7 @@ var operators = []string{"**", "//", "==", "!=", ">=", "<=", "+", "-", "/", "*",
 // 0 the end of the text.
 func (l *lexer) expr(what byte) {
 	var open []byte
+	l.tag = what
 	for l.p < len(l.src) {
 		if len(open) == 0 && l.tagEnd(what) {
 			return
@@ -470,22 +478,16 @@ func (l *lexer) str(at int, quote byte) {
 	if l.c.NewlineSequence != "" && l.c.NewlineSequence != "\n" {
 		text = strings.ReplaceAll(text, "\n", l.c.NewlineSequence)
 	}
-	if !l.c.literalBackslash {
+	if !l.c.literalBackslash || l.tag != 'v' {
 		var err error
 		if text, err = unescape(text); err != nil {
 			l.fail(at, "%v", err)
 		}
-	} else {
-		text = literal(text, quote)
+	} else if strings.Contains(text, "\\"+string(quote)) {
+		l.escapedQuote = true
 	}
 	l.emit(tStr, text, at)
 	l.p = j + 1
-}
-
-// literal is the text of a string constant in a playbook value: backslashes stand for
-// themselves, but \' and \" were needed to get the quote past the lexer.
-func literal(s string, quote byte) string {
-	return s
 }
 
 func (l *lexer) name(at int) {
@@ -510,6 +512,18 @@ func (l *lexer) name(at int) {
 }
 
 func (l *lexer) operator(at int, open []byte) []byte {
+	if l.tag == 0 {
+		// Braces inside a condition: {{ x }} stands for x.
+		if rest := l.src[at:]; strings.HasPrefix(rest, "{{") {
+			l.emit(tOp, "{{", at)
+			l.p += 2
+			return append(open, embedMark)
+		} else if strings.HasPrefix(rest, "}}") && len(open) > 0 && open[len(open)-1] == embedMark {
+			l.emit(tOp, "}}", at)
+			l.p += 2
+			return open[:len(open)-1]
+		}
+	}
 	op := ""
 	for _, o := range operators {
 		if strings.HasPrefix(l.src[at:], o) {
@@ -536,6 +550,9 @@ func (l *lexer) operator(at int, open []byte) []byte {
 	l.p += len(op)
 	return open
 }
+
+// embedMark stands for "{{" among the open brackets of a condition.
+const embedMark = 1
 
 func closing(open byte) byte {
 	switch open {

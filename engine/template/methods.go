@@ -176,6 +176,24 @@ func numberMethod(v value.Value, name string) (value.Value, error) {
 	return value.FromBig(b), nil
 }
 
+// numberAttr is one of real, imag, numerator and denominator.
+func numberAttr(v value.Value, name string) (value.Value, error) {
+	_, float := v.(float64)
+	switch {
+	case float && name == "real":
+		return v, nil
+	case float && name == "imag":
+		return 0.0, nil
+	case float:
+		return noAttr(v, name), nil
+	case name == "imag":
+		return int64(0), nil
+	case name == "denominator":
+		return int64(1), nil
+	}
+	return value.FromBig(value.Big(v)), nil
+}
+
 // need checks the number of positional arguments of a method.
 func (c *Call) need(method string, least, most int) error {
 	n := len(c.Args)

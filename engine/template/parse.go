@@ -16,6 +16,9 @@ type parser struct {
 	blocks map[string]*sBlock
 	order  []string // block names in the order of the text
 	depth  int
+	// bare: an expression without delimiters is read; embedded counts {{ }} in it.
+	bare     bool
+	embedded int
 }
 
 // tree is a parsed template.
@@ -23,6 +26,11 @@ type tree struct {
 	body   []node
 	blocks map[string]*sBlock
 	order  []string
+	// escapedQuote: a string constant holds \' or \", which was a syntax error up to 2.18.
+	escapedQuote bool
+	// embedded counts {{ }} inside a condition; whole tells that they are all of it.
+	embedded int
+	whole    bool
 }
 
 func (t *tree) nodes() []node {
@@ -33,23 +41,24 @@ func (t *tree) nodes() []node {
 }
 
 func parse(src string, c Syntax) (t *tree, err error) {
-	toks, err := lex(src, c)
+	l, err := lex(src, c)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{t: toks, c: c, blocks: map[string]*sBlock{}}
+	p := &parser{t: l.out, c: c, blocks: map[string]*sBlock{}}
 	defer recoverSyntax(&err)
 	body := p.sub(nil)
-	return &tree{body, p.blocks, p.order}, nil
+	return &tree{body: body, blocks: p.blocks, order: p.order, escapedQuote: l.escapedQuote}, nil
 }
 
 // parseBare reads a text that is one expression.
 func parseBare(src string, c Syntax) (t *tree, err error) {
-	toks, err := lexBare(src, c)
+	l, err := lexBare(src, c)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{t: toks, c: c, blocks: map[string]*sBlock{}}
+	p := &parser{t: l.out, c: c, blocks: map[string]*sBlock{}}
+	p.bare = true
 	defer recoverSyntax(&err)
 	p.i = 1
 	at := p.pos()
@@ -57,7 +66,8 @@ func parseBare(src string, c Syntax) (t *tree, err error) {
 	if p.cur().t != tVarEnd {
 		p.fail("chunk after expression: unexpected '%s'", p.cur().text())
 	}
-	return &tree{body: []node{&sPrint{x, at}}}, nil
+	_, whole := x.(*nEmbed)
+	return &tree{body: []node{&sPrint{x, at}}, escapedQuote: l.escapedQuote, embedded: p.embedded, whole: whole}, nil
 }
 
 func (p *parser) cur() *token { return &p.t[p.i] }

@@ -200,6 +200,9 @@ func (p *parser) primary() node {
 		for p.cur().t == tStr {
 			s += p.adv().s
 		}
+		if p.bare && IsTemplate(s) {
+			return &nText{s, at}
+		}
 		return &nConst{s}
 	case tInt:
 		p.i++
@@ -215,6 +218,12 @@ func (p *parser) primary() node {
 			n := p.tuple(false, true, nil, true)
 			p.needOp(")")
 			return n
+		case "{{":
+			p.i++
+			p.embedded++
+			n := p.expr(true)
+			p.needOp("}}")
+			return &nEmbed{n, at}
 		case "[":
 			return p.listDisplay()
 		case "{":

@@ -2,7 +2,7 @@ package template
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/diag"
@@ -83,15 +83,16 @@ func bareOf(t *value.Template) *unit {
 }
 
 func compileText(src, name string, at diag.Pos, s Syntax) *unit {
+	var headerErr error
+	line := 0 // lines that the header took
 	if h, rest, ok := splitHeader(src); ok {
-		var err error
-		if s, err = applyHeader(s, h); err != nil {
-			return &unit{name: name, at: at, err: &Error{Msg: err.Error(), At: at, Syntax: true, Err: err}}
-		}
+		s, headerErr = applyHeader(s, h)
 		src = rest
+		line = 1
 	}
 	t, err := parse(src, s)
-	u := finish(t, err, name, at)
+	u := finish(t, err, name, at, line)
+	u.headerErr = headerErr
 	u.newlines = trailingNewlines(src)
 	if len(t.nodes()) == 1 {
 		p, ok := t.body[0].(*sPrint)
@@ -106,10 +107,15 @@ func compileText(src, name string, at diag.Pos, s Syntax) *unit {
 
 func compileBare(src string, at diag.Pos) *unit {
 	t, err := parseBare(src, playbookSyntax())
-	return finish(t, err, "", at)
+	return finish(t, err, "", at, 0)
 }
 
-func finish(t *tree, err error, name string, at diag.Pos) *unit {
+// finish compiles a tree, or makes a unit that tells the error. header is the number of lines
+// in front of the text.
+func finish(t *tree, err error, name string, at diag.Pos, header int) *unit {
+	if header > 0 {
+		at.Line, at.Col = max(at.Line, 1)+header, 1
+	}
 	var u *unit
 	if err == nil {
 		u, err = compileTree(t, name, at)
@@ -129,8 +135,8 @@ func finish(t *tree, err error, name string, at diag.Pos) *unit {
 
 // eval runs a compiled template to its native value.
 func (c *Context) eval(u *unit) (value.Value, error) {
-	if u.err != nil {
-		return nil, u.err
+	if err := u.usable(c); err != nil {
+		return nil, err
 	}
 	if err := c.enter(); err != nil {
 		return nil, err
@@ -162,6 +168,22 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		v = c.literal(v)
 	}
 	return v, nil
+}
+
+// usable is the error of a template that cannot be compiled, or not in the old modes.
+func (u *unit) usable(c *Context) error {
+	if u.err == nil && u.newer != "" && c.e.opts.Compat.old() {
+		return &Error{Msg: "ansible-core up to 2.18 cannot read " + u.newer, At: u.at, Syntax: true}
+	}
+	if u.headerErr != nil {
+		if c.e.opts.Compat == V219 {
+			return &Error{Msg: u.headerErr.Error(), At: u.at, Syntax: true, Err: u.headerErr}
+		}
+		if !c.e.opts.Compat.old() {
+			c.Warnf(u.at, "template", "%v", u.headerErr)
+		}
+	}
+	return u.err
 }
 
 // isPlain tells that a variable was written as a number, a bool or None: up to 2.18 such a
@@ -196,8 +218,8 @@ func (c *Context) Render(v value.Value) (value.Value, error) {
 // may be undefined, lazy, a tuple or an object.
 func (c *Context) Eval(t *value.Template) (value.Value, error) {
 	u := bareOf(t)
-	if u.err != nil {
-		return nil, u.err
+	if err := u.usable(c); err != nil {
+		return nil, err
 	}
 	if err := c.enter(); err != nil {
 		return nil, err
@@ -230,6 +252,9 @@ func (c *Context) step() error {
 
 // join makes one value of the values that a template printed.
 func (c *Context) join(nodes []value.Value) (value.Value, error) {
+	if c.e.opts.Compat != V216Native {
+		nodes = slices.DeleteFunc(nodes, func(v value.Value) bool { return v == nil })
+	}
 	switch len(nodes) {
 	case 0:
 		return nil, nil
@@ -243,7 +268,7 @@ func (c *Context) join(nodes []value.Value) (value.Value, error) {
 			b.WriteString("None")
 			continue
 		}
-		s, sec, err := c.text(n)
+		s, sec, err := c.printed(n)
 		if err != nil {
 			return nil, err
 		}
@@ -269,5 +294,3 @@ func (c *Context) String(v value.Value) (string, error) {
 	s, _, err := c.text(r)
 	return s, err
 }
-
-var errOmit = fmt.Errorf("omit cannot be part of text")

@@ -44,6 +44,8 @@ func children(n node) []node {
 		return []node{x.a, x.b}
 	case *nUn:
 		return []node{x.a}
+	case *nEmbed:
+		return []node{x.x}
 	case *nCmp:
 		return append([]node{x.a}, x.bs...)
 	case *nConcat:
