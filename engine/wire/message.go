@@ -22,6 +22,7 @@ type Hello struct {
 	UID     int    `json:"uid"`
 	User    string `json:"user"`
 	Home    string `json:"home"`
+	Dir     string `json:"dir"` // where the runner's program lies
 	PID     int    `json:"pid"`
 }
 

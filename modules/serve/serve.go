@@ -33,6 +33,9 @@ func hello() wire.Hello {
 	if u, err := user.LookupId(strconv.Itoa(h.UID)); err == nil {
 		h.User, h.Home = u.Username, u.HomeDir
 	}
+	if exe, err := os.Executable(); err == nil {
+		h.Dir = filepath.Dir(exe)
+	}
 	return h
 }
 

@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"fettle/engine/transport"
+	"fettle/engine/transport/local"
+	"fettle/engine/wire"
+	_ "fettle/modules/all"
+	"fettle/modules/serve"
+)
+
+// TestMain lets the test program be the runner it places.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == serve.Word {
+		os.Exit(serve.Main(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+func newPool(t *testing.T, dialers map[string]transport.Dialer) *Runners {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := Embedded(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(Options{Dialers: dialers, Binaries: bin})
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func args(items ...string) (out []json.RawMessage) {
+	for _, i := range items {
+		out = append(out, json.RawMessage(i))
+	}
+	return out
+}
+
+func call(t *testing.T, p Pool, a *Account, c *wire.Call) []string {
+	t.Helper()
+	out := make([]string, len(c.Args))
+	if err := p.Call(t.Context(), a, c, nil, func(r wire.Result) { out[r.Item] = string(r.Data) }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestLocal(t *testing.T) {
+	p := newPool(t, map[string]transport.Dialer{"local": local.Dialer{}})
+	a := &Account{Target: &transport.Target{Name: "localhost", Connection: "local"}}
+	r := call(t, p, a, &wire.Call{Module: "ansible.builtin.command", Args: args(`{"_raw_params":"echo hello"}`)})
+	if !strings.Contains(r[0], `"stdout":"hello"`) {
+		t.Errorf("got %s", r)
+	}
+	rc, out, errOut, err := p.Raw(context.Background(), a, "echo out; echo err >&2; exit 3")
+	if rc != 3 || string(out) != "out\n" || string(errOut) != "err\n" || err != nil {
+		t.Errorf("raw: rc %d, %q, %q, %v", rc, out, errOut, err)
+	}
+}
