@@ -256,7 +256,7 @@ func simple(v value.Value) bool {
 func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 	for i, v := range c.Args {
 		u, ok := v.(*value.Undefined)
-		if !ok || i == 0 && p.traits&Undefined != 0 || i > 0 && p.traits&UndefinedArgs != 0 {
+		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && p.traits&UndefinedArgs != 0 {
 			continue
 		}
 		return c.undefined(u)
@@ -269,6 +269,14 @@ func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 		}
 	}
 	return nil, nil
+}
+
+// Compat says whose behaviour is followed.
+func (c *Call) Compat() Compat {
+	if c.C == nil {
+		return Default
+	}
+	return c.C.e.opts.Compat
 }
 
 func (c *Call) undefined(u *value.Undefined) (value.Value, error) {

@@ -111,9 +111,23 @@ func (c *compiler) call(x *nCall) ev {
 		if err := a.eval(f, call); err != nil {
 			return nil, u.place(x.p, err)
 		}
-		r, err := invoke(fn, call)
+		r, err := spread(call, fn)
 		return r, u.place(x.p, err)
 	}
+}
+
+// spread calls fn. Since 2.19 a call of something undefined, or one that fails on something
+// undefined, is undefined itself.
+func spread(call *Call, fn value.Value) (value.Value, error) {
+	r, err := invoke(fn, call)
+	return call.softened(r, err)
+}
+
+func (c *Call) softened(r value.Value, err error) (value.Value, error) {
+	if u, ok := err.(*value.UndefinedError); ok && !c.C.e.opts.Compat.old() {
+		return u.Undefined, nil
+	}
+	return r, err
 }
 
 func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
@@ -128,7 +142,7 @@ func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
 			if err := a.eval(f, call); err != nil {
 				return nil, u.place(x.p, err)
 			}
-			r, err := callMethod(v, name, call)
+			r, err := call.softened(callMethod(v, name, call))
 			return r, u.place(x.p, err)
 		}
 		fn, err := getAttr(v, name)
@@ -138,7 +152,7 @@ func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
 		if err := a.eval(f, call); err != nil {
 			return nil, u.place(x.p, err)
 		}
-		r, err := invoke(fn, call)
+		r, err := spread(call, fn)
 		return r, u.place(x.p, err)
 	}
 }
@@ -209,7 +223,7 @@ func (c *compiler) filter(x *nFilter) ev {
 		if err := a.eval(f, call, o); err != nil {
 			return nil, u.place(x.p, err)
 		}
-		r, err := p.run(call)
+		r, err := call.softened(p.run(call))
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}
@@ -241,6 +255,9 @@ func (c *compiler) test(x *nTest) ev {
 			return nil, u.place(x.p, err)
 		}
 		r, err := p.run(call)
+		if un, ok := r.(*value.Undefined); ok && err == nil {
+			err = &value.UndefinedError{Undefined: un}
+		}
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}

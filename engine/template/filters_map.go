@@ -8,7 +8,7 @@ import (
 
 // filterMap is map: a filter applied to every element, or an attribute of each.
 func filterMap(c *Call) (value.Value, error) {
-	vs, err := value.Iterate(c.Args[0])
+	vs, err := someItems(c.Args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,14 @@ func filterMap(c *Call) (value.Value, error) {
 		out = append(out, r)
 	}
 	return &value.List{V: out}, nil
+}
+
+// someItems are the items of v; what is false has none.
+func someItems(v value.Value) ([]value.Value, error) {
+	if ok, err := value.Truth(v); err != nil || !ok {
+		return nil, err
+	}
+	return value.Iterate(v)
 }
 
 func (c *Call) mapFunc() (func(value.Value) (value.Value, error), error) {
@@ -66,7 +74,7 @@ func (c *Call) mapFunc() (func(value.Value) (value.Value, error), error) {
 // filterSelect is select, reject, selectattr and rejectattr.
 func filterSelect(want, byAttr bool) Filter {
 	return func(c *Call) (value.Value, error) {
-		vs, err := value.Iterate(c.Args[0])
+		vs, err := someItems(c.Args[0])
 		if err != nil {
 			return nil, err
 		}

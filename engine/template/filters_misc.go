@@ -189,9 +189,9 @@ func filterWordWrap(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.str(0)
-	if err != nil {
-		return nil, err
+	s, ok := a[0].(string)
+	if !ok {
+		return nil, fmt.Errorf("'%s' object has no attribute 'splitlines'", value.TypeName(a[0]))
 	}
 	width, ok := value.Int(a[1])
 	if !ok || width <= 0 {

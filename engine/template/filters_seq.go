@@ -21,7 +21,7 @@ func init() {
 	} {
 		traits := Lazy
 		if name == "items" {
-			traits |= Undefined
+			traits |= OldUndefined
 		}
 		if name == "map" || name == "groupby" {
 			traits |= UndefinedArgs

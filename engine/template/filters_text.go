@@ -123,9 +123,9 @@ func filterIndent(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.str(0)
-	if err != nil {
-		return nil, err
+	s, ok := a[0].(string)
+	if !ok {
+		return nil, fmt.Errorf("unsupported operand type(s) for +=: '%s' and 'str'", value.TypeName(a[0]))
 	}
 	pad, ok := a[1].(string)
 	if !ok {
@@ -185,7 +185,8 @@ func filterTruncate(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.str(0)
+	s, isText := a[0].(string)
+	n, err := value.Len(a[0])
 	if err != nil {
 		return nil, err
 	}
@@ -201,10 +202,13 @@ func filterTruncate(c *Call) (value.Value, error) {
 	if leeway < 0 {
 		return nil, fmt.Errorf("expected leeway >= 0, got %d", leeway)
 	}
-	rs := []rune(s)
-	if int64(len(rs)) <= length+leeway {
-		return s, nil
+	if int64(n) <= length+leeway {
+		return a[0], nil
 	}
+	if !isText {
+		return nil, fmt.Errorf("cannot truncate a value of type %s", value.TypeName(a[0]))
+	}
+	rs := []rune(s)
 	cut := string(rs[:length-int64(utf8.RuneCountInString(end))])
 	kill, err := value.Truth(a[2])
 	if err != nil {

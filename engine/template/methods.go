@@ -47,7 +47,7 @@ func hasMethod(v value.Value, n string) bool {
 	case float64:
 		return floatMethods[n]
 	case []byte:
-		return bytesMethods[n]
+		return strMethods[n] && n != "encode" && n != "format" && n != "format_map" || bytesMethods[n]
 	case *value.Set:
 		return setMethods[n]
 	case *value.Range:

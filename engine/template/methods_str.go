@@ -604,8 +604,22 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 		}
 	}
 	r, err := strMethod(string(b), name, c)
-	if s, ok := r.(string); ok {
-		return []byte(s), err
+	return asBytes(r), err
+}
+
+// asBytes turns the texts that a str method gave for bytes back into bytes.
+func asBytes(v value.Value) value.Value {
+	switch x := v.(type) {
+	case string:
+		return []byte(x)
+	case *value.List:
+		for i, e := range x.V {
+			x.V[i] = asBytes(e)
+		}
+	case value.Tuple:
+		for i, e := range x {
+			x[i] = asBytes(e)
+		}
 	}
-	return r, err
+	return v
 }

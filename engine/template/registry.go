@@ -32,6 +32,9 @@ const (
 	// Lazy: containers come as they are; elements are rendered through value's functions,
 	// secrets stay wrapped.
 	Lazy
+	// OldUndefined: the first argument may be undefined, but since 2.19 that is an error; only
+	// the strict mode follows.
+	OldUndefined
 	// Plain: the result is text that string mode must not read back as a literal.
 	Plain
 )

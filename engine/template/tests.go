@@ -33,7 +33,7 @@ func init() {
 		"filter": func(v value.Value) bool { s, ok := v.(string); return ok && HasFilter(s) },
 		"test":   func(v value.Value) bool { s, ok := v.(string); return ok && HasTest(s) },
 	} {
-		RegisterTest(name, kind(f), Lazy|Undefined)
+		RegisterTest(name, kind(f), Lazy|OldUndefined)
 	}
 	registerComparisons()
 	RegisterTest("even", parity(0))

@@ -268,8 +268,6 @@ func IsSequence(v Value) bool {
 		return true
 	case *Secret:
 		return IsSequence(x.V)
-	case *Undefined:
-		return true
 	}
 	return false
 }
