@@ -62,7 +62,6 @@ func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, 
 		}
 		// What changed before the failure is still a change.
 		out.Changed = out.Changed || h.changed
-		out.Warnings = append(h.warnings, out.Warnings...)
 	}
 	w.field("changed", out.Changed)
 	if out.Skipped {

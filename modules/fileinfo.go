@@ -23,11 +23,12 @@ type PathInfo struct {
 }
 
 // PathInfo describes path, not following it when it is a
-// link; a link that leads nowhere counts as absent, as in Ansible.
+// link; a link that leads nowhere and a path that
+// does not exist give the zero value.
 func (h *Host) PathInfo(ctx context.Context, path string) PathInfo {
 	info, err := os.Lstat(path)
 	if _, dangling := os.Stat(path); err != nil || dangling != nil {
-		return PathInfo{State: "absent"}
+		return PathInfo{}
 	}
 	st, _ := info.Sys().(*syscall.Stat_t)
 	uid, gid, size := int(st.Uid), int(st.Gid), info.Size()

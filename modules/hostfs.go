@@ -120,10 +120,11 @@ func (d *Draft) Close() error {
 }
 
 // Commit gives the draft owner and mode (those of the file it replaces, or of a new file,
-// changed by plan when that is not nil), forces it to disk and puts it in place.
-func (d *Draft) Commit(plan *AttrPlan, unsafeWrites bool) error {
+// changed by the plan), forces it to disk and puts it in place.
+func (d *Draft) Commit(r Replacement) error {
+	plan := r.Plan
 	s := fileState{uid: -1, gid: -1, mode: 0o666 &^ Umask()}
-	if info, err := d.dir.Lstat(d.base); err == nil && info.Mode().IsRegular() {
+	if info, err := d.dir.Lstat(d.base); err == nil && info.Mode().IsRegular() && !r.Fresh {
 		s = stateOf(info)
 	}
 	if plan != nil {
@@ -137,7 +138,7 @@ func (d *Draft) Commit(plan *AttrPlan, unsafeWrites bool) error {
 		_ = lsetxattr(d.Path(), selinuxXattr, context)
 	}
 	err := d.dir.Rename(d.name, d.base)
-	if unsafeWrites && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)) {
+	if r.UnsafeWrites && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)) {
 		err = d.writeInPlace()
 	}
 	if err != nil {
@@ -225,6 +226,7 @@ func cause(err error) error {
 type Replacement struct {
 	Plan         *AttrPlan // owner, mode and the rest; nil: as the old file, or as any new one
 	Validate     string    // command with %s for the draft; must exit with 0
+	Fresh        bool      // owner and mode of the old file do not count
 	Backup       bool      // keep the old file beside the new one
 	UnsafeWrites bool
 }
@@ -271,7 +273,7 @@ func (h *Host) CommitDraft(ctx context.Context, d *Draft, r Replacement) (backup
 			return "", err
 		}
 	}
-	return backup, d.Commit(r.Plan, r.UnsafeWrites)
+	return backup, d.Commit(r)
 }
 
 // Validate runs command with the path in place of %s and fails unless it exits with 0.

@@ -98,6 +98,11 @@ type Diff struct {
 	BeforeHeader string `json:"before_header,omitempty"`
 	AfterHeader  string `json:"after_header,omitempty"`
 	Prepared     string `json:"prepared,omitempty"`
+	// What is not shown, as in Ansible: a side that is binary (1) or larger than this size.
+	SrcBinary int   `json:"src_binary,omitempty"`
+	DstBinary int   `json:"dst_binary,omitempty"`
+	SrcLarger int64 `json:"src_larger,omitempty"`
+	DstLarger int64 `json:"dst_larger,omitempty"`
 }
 
 var (

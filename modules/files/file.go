@@ -90,8 +90,10 @@ func runFile(ctx context.Context, h *modules.Host, a fileModuleArgs) (modules.Re
 	if shown == "" {
 		shown = t.r.Data.Dest
 	}
-	if info := h.PathInfo(ctx, shown); info.State != "absent" || t.a.State == "absent" && !h.Check {
+	if info := h.PathInfo(ctx, shown); info.State != "" {
 		t.r.Data.PathInfo = info
+	} else if t.a.State == "absent" && !h.Check {
+		t.r.Data.State = "absent"
 	}
 	return t.r, err
 }

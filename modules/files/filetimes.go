@@ -55,7 +55,7 @@ func (t fileTimes) apply(h *modules.Host, path string, diff *modules.Diff) error
 		return err
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	oldAccess := time.Unix(int64(st.Atim.Sec), int64(st.Atim.Nsec))
+	oldAccess := accessTime(st)
 	access := t.access.choose(oldAccess)
 	modification := t.modification.choose(info.ModTime())
 	changed := false

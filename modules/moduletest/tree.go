@@ -136,7 +136,7 @@ func ReadTree(root string) (Tree, error) {
 		}
 		rel, _ := filepath.Rel(root, path)
 		st := info.Sys().(*syscall.Stat_t)
-		e := entry{kind: 'f', name: rel, mode: st.Mode & 0o7777}
+		e := entry{kind: 'f', name: rel, mode: uint32(st.Mode) & 0o7777}
 		switch {
 		case info.IsDir():
 			e.kind = 'd'
