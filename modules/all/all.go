@@ -6,5 +6,6 @@ import (
 	_ "fettle/modules/control"
 	_ "fettle/modules/packages"
 	_ "fettle/modules/services"
+	_ "fettle/modules/system"
 	_ "fettle/modules/users"
 )
