@@ -75,7 +75,7 @@ func combineFilter(c *template.Call) (value.Value, error) {
 	if !mergeKinds[merge] {
 		return nil, fmt.Errorf("'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp' or 'prepend_rp', not %q", merge)
 	}
-	terms, err := flatten(nil, c.Args, -1, true)
+	terms, err := flatten(nil, c.Args, 1, true)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func logFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 	if base == 1 {
 		return nil, errors.New("float division by zero")
 	}
-	return math.Log(x) / math.Log(base), nil
+	return ln(x) / ln(base), nil
 }
 
 func powFilter(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -66,7 +66,7 @@ func powFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func power(x, y float64) (value.Value, error) {
-	r := math.Pow(x, y)
+	r := pow(x, y)
 	switch {
 	case math.IsNaN(r) && !math.IsNaN(x) && !math.IsNaN(y), x == 0 && y < 0:
 		return nil, errors.New("math domain error")
@@ -159,14 +159,10 @@ var units = []struct {
 }
 
 func humanReadable(_ *template.Call, a []value.Value) (value.Value, error) {
-	size := value.Float(a[0])
 	if !value.IsNumber(a[0]) {
-		f, ok := value.ParseFloat(text(a[0]))
-		if !ok {
-			return nil, fmt.Errorf("human_readable() failed on bad input: %s", value.Repr(a[0]))
-		}
-		size = f
+		return nil, fmt.Errorf("human_readable() failed on bad input: %s is no number", value.Repr(a[0]))
 	}
+	size := value.Float(a[0])
 	base := "Bytes"
 	if isTrue(a[1]) {
 		base = "bits"
@@ -186,7 +182,7 @@ func humanReadable(_ *template.Call, a []value.Value) (value.Value, error) {
 	return strconv.FormatFloat(size/unit, 'f', 2, 64) + " " + suffix, nil
 }
 
-var strictSize = pyre.MustCompile(`^\s*([0-9]*\.?[0-9]*)\s*([A-Za-z]+)?\s*$`, 0)
+var strictSize = pyre.MustCompile(`^([0-9]*\.?[0-9]+)(?:\s*([A-Za-z]+))?\s*$`, 0)
 
 func humanToBytes(_ *template.Call, a []value.Value) (value.Value, error) {
 	s := text(a[0])
@@ -231,16 +227,13 @@ func unitSize(unit string, isbits bool, s string) (float64, error) {
 		if isbits {
 			class, sign = "bit", "b"
 		}
-		rest := unit[1:]
-		switch {
-		case len(unit) == 1 && letter != "B", letter == "B" && strings.EqualFold(strings.TrimSuffix(strings.ToLower(unit), "s"), class):
-			return u.size, nil
-		case letter == "B" && unit == sign:
-			return u.size, nil
-		case letter != "B" && rest == sign:
+		if len(unit) == 1 || letter == "B" && strings.EqualFold(unit, class) || unit == letter+sign && letter != "B" {
 			return u.size, nil
 		}
-		return 0, fmt.Errorf("human_to_bytes() failed to convert %s: value is not a valid string (%s or %s)", s, letter+sign, class)
+		if letter == "B" {
+			return 0, fmt.Errorf("human_to_bytes() failed to convert %s: the unit must be %s or %s", s, sign, class)
+		}
+		return 0, fmt.Errorf("human_to_bytes() failed to convert %s: the unit must be %s or %s", s, letter+sign, letter)
 	}
 	return 0, fmt.Errorf("human_to_bytes() failed to convert %s (unit = %s): the suffix must be one of Y, Z, E, P, T, G, M, K, B", s, unit)
 }

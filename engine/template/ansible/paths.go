@@ -244,35 +244,35 @@ func splitExt(s string) (root, ext string) {
 // winDrive splits "C:" or "\\host\share" off a Windows path.
 func winDrive(s string) (drive, rest string) {
 	n := strings.ReplaceAll(s, "/", `\`)
-	if strings.HasPrefix(n, `\\`) && !strings.HasPrefix(n, `\\\`) {
-		i := strings.IndexByte(n[2:], '\\')
-		if i < 0 {
-			return "", s
+	if !strings.HasPrefix(n, `\\`) {
+		if len(s) > 1 && s[1] == ':' {
+			return s[:2], s[2:]
 		}
-		i += 2
-		j := strings.IndexByte(n[i+1:], '\\')
-		switch {
-		case j == 0:
-			return "", s
-		case j < 0:
-			return s, ""
-		}
-		return s[:i+1+j], s[i+1+j:]
+		return "", s
 	}
-	if len(s) > 1 && s[1] == ':' {
-		return s[:2], s[2:]
+	start := 2
+	if strings.HasPrefix(strings.ToUpper(n), `\\?\UNC\`) {
+		start = 8
 	}
-	return "", s
+	i := strings.IndexByte(n[start:], '\\')
+	if i < 0 {
+		return s, ""
+	}
+	i += start + 1
+	j := strings.IndexByte(n[i:], '\\')
+	if j < 0 {
+		return s, ""
+	}
+	return s[:i+j], s[i+j:]
 }
 
 func winSplit(s string) (head, tail string) {
 	drive, rest := winDrive(s)
-	i := strings.LastIndexAny(rest, `/\`) + 1
-	head, tail = rest[:i], rest[i:]
-	if trimmed := strings.TrimRight(head, `/\`); trimmed != "" {
-		head = trimmed
+	if rest != "" && strings.IndexByte(`/\`, rest[0]) >= 0 {
+		drive, rest = drive+rest[:1], rest[1:]
 	}
-	return drive + head, tail
+	i := strings.LastIndexAny(rest, `/\`) + 1
+	return drive + strings.TrimRight(rest[:i], `/\`), rest[i:]
 }
 
 // glob lists the paths that match a shell pattern; hidden names only when asked for.

@@ -228,13 +228,16 @@ func subset(a, b value.Value) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	big, err := newBag(y)
+	if _, err := value.NewSet(x...); err != nil {
+		return false, err
+	}
+	big, err := value.NewSet(y...)
 	if err != nil {
 		return false, err
 	}
 	for _, v := range x {
-		if in, err := big.has(v); !in || err != nil {
-			return false, err
+		if !big.D.Has(v) {
+			return false, nil
 		}
 	}
 	return true, nil

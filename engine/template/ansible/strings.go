@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"fettle/engine/template"
 	"fettle/engine/value"
@@ -18,7 +17,7 @@ func init() {
 	filter("comment(text, style='plain', **kw)", comment, template.Plain)
 	filter("split(value, sep=None, maxsplit=-1)", split)
 	filter("type_debug(value)", typeDebug, template.Undefined)
-	filter("ternary(value, true_val, false_val=None, none_val=None)", ternary, template.UndefinedArgs)
+	filter("ternary(value, true_val, false_val, none_val=None)", ternary, template.UndefinedArgs)
 	filter("mandatory(value, msg=None)", mandatory, template.Undefined)
 	filter("bool(value)", boolFilter)
 }
@@ -26,7 +25,12 @@ func init() {
 // encode turns text into bytes of a named encoding.
 func encode(s, encoding string) ([]byte, error) {
 	switch strings.ToLower(strings.ReplaceAll(encoding, "_", "-")) {
-	case "utf-8", "utf8", "ascii", "us-ascii":
+	case "utf-8", "utf8":
+		return []byte(s), nil
+	case "ascii", "us-ascii":
+		if i := strings.IndexFunc(s, func(r rune) bool { return r > 127 }); i >= 0 {
+			return nil, fmt.Errorf("'ascii' codec can't encode %s", value.Repr(s[i:]))
+		}
 		return []byte(s), nil
 	case "latin-1", "latin1", "iso-8859-1", "iso8859-1":
 		return narrow(s)
@@ -55,9 +59,6 @@ func narrow(s string) ([]byte, error) {
 func decodeText(b []byte, encoding string) (string, error) {
 	switch strings.ToLower(strings.ReplaceAll(encoding, "_", "-")) {
 	case "utf-8", "utf8", "ascii", "us-ascii":
-		if !utf8.Valid(b) {
-			return "", errors.New("'utf-8' codec can't decode bytes: invalid data")
-		}
 		return string(b), nil
 	case "latin-1", "latin1", "iso-8859-1", "iso8859-1":
 		var out []rune
@@ -108,16 +109,16 @@ func b64decode(_ *template.Call, a []value.Value) (value.Value, error) {
 func lenientBase64(s string) ([]byte, error) {
 	var out []byte
 	var bits uint32
-	n := 0
+	n, pads := 0, 0
 	for i := 0; i < len(s); i++ {
 		d := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", s[i])
-		if s[i] == '=' && n >= 2 && strings.Count(s[i:], "=")+n >= 4 {
-			n = 0
-			return out, nil
+		if s[i] == '=' {
+			pads++
 		}
 		if d < 0 {
 			continue
 		}
+		pads = 0
 		bits = bits<<6 | uint32(d)
 		n++
 		if n >= 2 {
@@ -133,10 +134,10 @@ func lenientBase64(s string) ([]byte, error) {
 			n, bits = 0, 0
 		}
 	}
-	switch n {
-	case 0:
+	switch {
+	case n == 0, n > 1 && n+pads >= 4:
 		return out, nil
-	case 1:
+	case n == 1:
 		return nil, errors.New("Invalid base64-encoded string: number of data characters cannot be 1 more than a multiple of 4")
 	}
 	return nil, errors.New("Incorrect padding")
@@ -299,17 +300,25 @@ func mandatory(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 // boolFilter knows the words for yes; everything else is no.
-func boolFilter(_ *template.Call, a []value.Value) (value.Value, error) {
+func boolFilter(c *template.Call, a []value.Value) (value.Value, error) {
 	switch x := a[0].(type) {
-	case nil, bool:
+	case nil:
+		if c.C != nil && c.C.Compat() > template.V219 {
+			return nil, nil
+		}
+		return false, nil
+	case bool:
 		return x, nil
 	case int64:
 		return x == 1, nil
 	case float64:
 		return x == 1, nil
 	}
-	b, ok := yesNo(text(a[0]))
-	return ok && b, nil
+	switch strings.ToLower(text(a[0])) {
+	case "yes", "on", "1", "true":
+		return true, nil
+	}
+	return false, nil
 }
 
 // yesNo reads Ansible's words for true and false.

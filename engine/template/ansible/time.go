@@ -139,6 +139,9 @@ func (d directive) format(t time.Time) (string, bool) {
 		if d.conv == 'Z' && s == "UTC" && t.Location() == time.UTC {
 			s = "GMT"
 		}
+		if d.conv == 'Z' {
+			d.flag = 0
+		}
 		return d.text(s), true
 	}
 	isoYear, isoWeek := t.ISOWeek()

@@ -140,13 +140,11 @@ func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
 	return v, nil
 }
 
+// isURI is very tolerant: without schemes every text that can be parsed is one.
 func isURI(v, schemes value.Value) (bool, error) {
 	u, err := parseURL(text(v))
-	if err != nil || u.scheme == "" {
-		return false, nil
-	}
-	if schemes == nil {
-		return true, nil
+	if err != nil || schemes == nil {
+		return err == nil, nil
 	}
 	list, err := items(schemes)
 	if err != nil {
@@ -157,7 +155,7 @@ func isURI(v, schemes value.Value) (bool, error) {
 
 func isURL(_ *template.Call, a []value.Value) (bool, error) {
 	u, err := parseURL(text(a[0]))
-	if err != nil || u.netloc == "" {
+	if err != nil || u.netloc == "" && u.scheme != "file" {
 		return false, nil
 	}
 	return isURI(a[0], a[1])

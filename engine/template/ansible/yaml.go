@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"fettle/engine/diag"
+	"fettle/engine/pyre"
 	"fettle/engine/template"
 	"fettle/engine/value"
 	"fettle/playbooks/yamlv"
 )
 
 func init() {
-	filter("to_yaml(a, default_flow_style=None, **kw)", toYAML, template.Plain)
-	filter("to_nice_yaml(a, indent=4, default_flow_style=False, **kw)", toNiceYAML, template.Plain)
+	filter("to_yaml(a, default_flow_style=None, **kw)", toYAML, template.Plain, template.Lazy)
+	filter("to_nice_yaml(a, indent=4, default_flow_style=False, **kw)", toNiceYAML, template.Plain, template.Lazy)
 	filter("from_yaml(data)", fromYAML)
 	filter("from_yaml_all(data)", fromYAMLAll)
 }
@@ -63,7 +64,7 @@ func dumpOptions(kw []value.Keyword, o *yamlOptions) error {
 		case "sort_keys":
 			o.sortKeys = isTrue(k.Value)
 		case "allow_unicode":
-			o.unicode = isTrue(k.Value)
+			err = errors.New("dump() got multiple values for keyword argument 'allow_unicode'")
 		case "explicit_start":
 			o.start = isTrue(k.Value)
 		case "explicit_end":
@@ -89,9 +90,12 @@ func intOption(v value.Value, to *int) error {
 	if v == nil {
 		return nil
 	}
-	n, err := integer(v)
+	n, ok := value.Int(v)
+	if !ok || !value.IsNumber(v) {
+		return fmt.Errorf("an integer is required, not %s", describe(v))
+	}
 	*to = int(n)
-	return err
+	return nil
 }
 
 func widthOption(v value.Value, o *yamlOptions) error {
@@ -122,18 +126,23 @@ func toNiceYAML(c *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func dumpYAML(v value.Value, o yamlOptions) (value.Value, error) {
-	r := &represent{o: o}
-	n, err := r.node(v, 0)
+	r := &represent{o: o, made: map[value.Value]*ynode{}}
+	n, err := r.node(v, 0, true)
 	if err != nil {
 		return nil, err
 	}
-	return emitYAML(n, o), nil
+	a := &anchors{seen: map[*ynode]bool{}}
+	a.visit(n)
+	return value.Mark(emitYAML(n, o), r.secret), nil
 }
 
 // ynode is a node of the tree that the emitter writes.
 type ynode struct {
 	kind  ykind
 	tag   string // written when it is not implied
+	loose bool   // only the unquoted form implies the tag
+	name  string // anchor, when the container stands at several places
+	done  bool   // the anchor has been written
 	text  string
 	plain bool // a scalar's text may stand unquoted
 	flow  bool
@@ -149,11 +158,40 @@ const (
 )
 
 // represent turns values into nodes.
-type represent struct{ o yamlOptions }
+type represent struct {
+	o      yamlOptions
+	made   map[value.Value]*ynode // containers by identity
+	secret bool
+}
+
+// anchors names the containers that stand at several places, as they are met again.
+type anchors struct {
+	seen  map[*ynode]bool
+	count int
+}
+
+func (a *anchors) visit(n *ynode) {
+	if n.kind == yScalar {
+		return
+	}
+	if a.seen[n] {
+		if n.name == "" {
+			a.count++
+			n.name = fmt.Sprintf("id%03d", a.count)
+		}
+		return
+	}
+	a.seen[n] = true
+	for _, c := range n.items {
+		a.visit(c)
+	}
+}
 
 const maxYAMLDepth = 500
 
-func (r *represent) node(v value.Value, depth int) (*ynode, error) {
+// node makes the node of v. Elements of a variable are objects of their own even when two
+// of them were rendered from the same other variable: shared is false for those.
+func (r *represent) node(v value.Value, depth int, shared bool) (*ynode, error) {
 	if depth > maxYAMLDepth {
 		return nil, errors.New("nested too deep for YAML")
 	}
@@ -169,7 +207,8 @@ func (r *represent) node(v value.Value, depth int) (*ynode, error) {
 	case string, value.Text:
 		return r.text(text(x)), nil
 	case *value.Secret:
-		return r.node(x.V, depth)
+		r.secret = true
+		return r.node(x.V, depth, shared)
 	case []byte:
 		return &ynode{tag: "!!binary", text: base64Lines(x)}, nil
 	case *template.Time:
@@ -178,12 +217,17 @@ func (r *represent) node(v value.Value, depth int) (*ynode, error) {
 		return &ynode{tag: "!vault", text: x.Text}, nil
 	case *value.Undefined:
 		return nil, &value.UndefinedError{Undefined: x}
-	case *value.List, value.Tuple, *value.Range:
-		return r.sequence(v, depth)
-	case *value.Dict:
-		return r.mapping(x.Items(), depth)
+	case *value.List, *value.Dict:
+		if n := r.made[x]; n != nil && shared {
+			return n, nil
+		}
+		n, err := r.container(v, depth)
+		r.made[x] = n
+		return n, err
+	case value.Tuple, *value.Range:
+		return r.sequence(v, depth, shared)
 	case *value.Set:
-		n, err := r.mapping(x.D.Entries(), depth)
+		n, err := r.mapping(x.D.Entries(), depth, shared)
 		if err == nil {
 			n.tag = "!!set"
 		}
@@ -192,12 +236,27 @@ func (r *represent) node(v value.Value, depth int) (*ynode, error) {
 	return nil, fmt.Errorf("cannot represent an object of type %s in YAML", value.TypeName(v))
 }
 
-func scalar(s string) *ynode { return &ynode{text: s, plain: true} }
+func (r *represent) container(v value.Value, depth int) (*ynode, error) {
+	if l, ok := v.(*value.List); ok {
+		return r.sequence(v, depth, l.Lazy == nil)
+	}
+	d := v.(*value.Dict)
+	es, err := d.Resolved()
+	if err != nil {
+		return nil, err
+	}
+	return r.mapping(es, depth, d.Lazy == nil)
+}
+
+func scalar(s string) *ynode { return &ynode{text: s, plain: true, loose: true} }
+
+var timestamp = pyre.MustCompile(`\d{4}-\d{2}-\d{2}|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?`, pyre.ASCII)
 
 // text may stand unquoted unless it would be read back as something else.
 func (r *represent) text(s string) *ynode {
 	_, isText := yamlv.Scalar(s).(string)
-	return &ynode{text: s, plain: isText && s != "" && s != "=" && s != "<<"}
+	isTime, _ := timestamp.FullMatch(s)
+	return &ynode{text: s, plain: isText && s != "" && s != "=" && s != "<<" && isTime == nil}
 }
 
 func yamlFloat(f float64) string {
@@ -216,14 +275,14 @@ func yamlFloat(f float64) string {
 	return s
 }
 
-func (r *represent) sequence(v value.Value, depth int) (*ynode, error) {
+func (r *represent) sequence(v value.Value, depth int, shared bool) (*ynode, error) {
 	vs, err := value.Iterate(v)
 	if err != nil {
 		return nil, err
 	}
 	n := &ynode{kind: ySequence}
 	for _, e := range vs {
-		c, err := r.node(e, depth+1)
+		c, err := r.node(e, depth+1, shared)
 		if err != nil {
 			return nil, err
 		}
@@ -233,17 +292,17 @@ func (r *represent) sequence(v value.Value, depth int) (*ynode, error) {
 	return n, nil
 }
 
-func (r *represent) mapping(es []value.Entry, depth int) (*ynode, error) {
+func (r *represent) mapping(es []value.Entry, depth int, shared bool) (*ynode, error) {
 	if r.o.sortKeys {
 		es = sorted(es)
 	}
 	n := &ynode{kind: yMapping}
 	for _, e := range es {
-		k, err := r.node(e.Key, depth+1)
+		k, err := r.node(e.Key, depth+1, shared)
 		if err != nil {
 			return nil, err
 		}
-		v, err := r.node(e.Value, depth+1)
+		v, err := r.node(e.Value, depth+1, shared)
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func emitYAML(n *ynode, o yamlOptions) string {
 	if o.start {
 		e.indicator("---", true, false, false)
 	}
-	e.node(n, place{root: true})
+	e.node(n, place{})
 	if e.openEnded && !o.end {
 		e.writeIndent()
 		e.b.WriteString("...")
@@ -57,7 +57,7 @@ func emitYAML(n *ynode, o yamlOptions) string {
 }
 
 // place is where a node stands.
-type place struct{ root, sequence, mapping, key bool }
+type place struct{ mapping, key bool }
 
 func (e *emitter) put(s string) {
 	e.b.WriteString(s)
@@ -109,6 +109,14 @@ func (e *emitter) pop() {
 }
 
 func (e *emitter) node(n *ynode, p place) {
+	if n.name != "" {
+		if n.done {
+			e.indicator("*"+n.name, true, false, false)
+			return
+		}
+		e.indicator("&"+n.name, true, false, false)
+		n.done = true
+	}
 	if n.tag != "" {
 		e.indicator(n.tag, true, false, false)
 	}
@@ -129,7 +137,7 @@ func (e *emitter) blockSequence(n *ynode, p place) {
 	for _, c := range n.items {
 		e.writeIndent()
 		e.indicator("-", true, false, true)
-		e.node(c, place{sequence: true})
+		e.node(c, place{})
 	}
 	e.pop()
 }
@@ -175,7 +183,7 @@ func (e *emitter) flow(n *ynode) {
 		if n.kind == yMapping {
 			e.flowPair(n.items[i], n.items[i+1])
 		} else {
-			e.node(n.items[i], place{sequence: true})
+			e.node(n.items[i], place{})
 		}
 	}
 	e.flowLevel--
@@ -199,6 +207,9 @@ func (e *emitter) flowPair(k, v *ynode) {
 }
 
 func (e *emitter) simpleKey(k *ynode) bool {
+	if k.name != "" && k.done {
+		return true
+	}
 	if k.kind != yScalar {
 		return len(k.items) == 0
 	}
@@ -304,9 +315,13 @@ func (e *emitter) scalar(n *ynode, p place) {
 	a := e.analyze(n.text)
 	fold := !p.key
 	e.push(true, false)
-	switch e.style(n, a, p) {
+	style := e.style(n, a, p)
+	if style != 0 && n.loose {
+		e.indicator("!", true, false, false)
+	}
+	switch style {
 	case 0:
-		e.plain(n.text, fold, p)
+		e.plain(n.text, fold)
 	case '\'':
 		e.single(n.text, fold)
 	case '"':

@@ -5,12 +5,9 @@ import (
 	"strings"
 )
 
-func (e *emitter) plain(s string, fold bool, p place) {
+func (e *emitter) plain(s string, fold bool) {
 	if !e.whitespace && (s != "" || e.flowLevel > 0) {
 		e.put(" ")
-	}
-	if p.root {
-		e.openEnded = true
 	}
 	spaces := false
 	rs := []rune(s)

@@ -1,0 +1,73 @@
+package ansible
+
+import (
+	"math"
+	"math/big"
+)
+
+// Go's math.Pow and math.Log are off by an ulp now and then; the C library that Python
+// uses nearly never is. Both are corrected here with more digits.
+
+const precision = 160
+
+func bigOf(x float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(x) }
+
+// bigLn is the natural logarithm of a positive finite number.
+func bigLn(x float64) *big.Float {
+	frac, exp := math.Frexp(x)
+	if frac < math.Sqrt2/2 {
+		frac *= 2
+		exp--
+	}
+	sum := atanhSeries(bigOf(frac))
+	ln2 := new(big.Float).Neg(atanhSeries(bigOf(0.5)))
+	return sum.Add(sum, ln2.Mul(ln2, bigOf(float64(exp))))
+}
+
+// atanhSeries is ln(f) for f near 1, as 2·atanh((f-1)/(f+1)).
+func atanhSeries(f *big.Float) *big.Float {
+	one := bigOf(1)
+	z := new(big.Float).SetPrec(precision).Quo(new(big.Float).Sub(f, one), new(big.Float).Add(f, one))
+	square := new(big.Float).Mul(z, z)
+	sum, term := bigOf(0), new(big.Float).Set(z)
+	for n := 1; n < 400; n += 2 {
+		part := new(big.Float).Quo(term, bigOf(float64(n)))
+		sum.Add(sum, part)
+		if part.Sign() == 0 || part.MantExp(nil) < -precision {
+			break
+		}
+		term.Mul(term, square)
+	}
+	return sum.Mul(sum, bigOf(2))
+}
+
+// ln is math.Log, correctly rounded.
+func ln(x float64) float64 {
+	if !(x > 0) || math.IsInf(x, 0) || x == 1 {
+		return math.Log(x)
+	}
+	f, _ := bigLn(x).Float64()
+	return f
+}
+
+// pow is math.Pow, correctly rounded.
+func pow(x, y float64) float64 {
+	r := math.Pow(x, y)
+	if !(x > 0) || math.IsNaN(r) || math.IsInf(r, 0) || r == 0 || x == 1 {
+		return r
+	}
+	want := bigLn(x)
+	want.Mul(want, bigOf(y))
+	best, least := r, new(big.Float)
+	for i, c := range []float64{r, math.Nextafter(r, 0), math.Nextafter(r, math.Inf(1))} {
+		if c <= 0 || math.IsInf(c, 0) {
+			continue
+		}
+		off := bigLn(c)
+		off.Sub(off, want).Abs(off)
+		if i == 0 || off.Cmp(least) < 0 {
+			best, least = c, off
+		}
+	}
+	return best
+}

@@ -1,0 +1,131 @@
+package ansible
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fettle/engine/template"
+	"fettle/engine/value"
+)
+
+func init() {
+	register("url", "validate_certs split_lines use_proxy username password headers force timeout http_agent force_basic_auth follow_redirects unix_socket ca_path", lookupURL)
+}
+
+const maxBody = 256 << 20
+
+func lookupURL(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
+	client, err := httpClient(o)
+	if err != nil {
+		return nil, err
+	}
+	out := []value.Value{}
+	for _, t := range terms {
+		body, err := fetch(c.Ctx(), client, text(t), o)
+		if err != nil {
+			return nil, err
+		}
+		if !o.bool("split_lines", true) {
+			out = append(out, body)
+			continue
+		}
+		out = append(out, texts(splitLines(body)).V...)
+	}
+	return out, nil
+}
+
+func fetch(ctx context.Context, client *http.Client, url string, o options) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("User-Agent", o.text("http_agent", "ansible-httpget"))
+	if o.bool("force", false) {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
+	if user := o.text("username", ""); user != "" {
+		req.SetBasicAuth(user, o.text("password", ""))
+	}
+	if d, ok := o.all["headers"].(*value.Dict); ok {
+		for _, e := range d.Items() {
+			req.Header.Set(text(e.Key), text(e.Value))
+		}
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("failed lookup url for %s: %w", url, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return "", fmt.Errorf("received HTTP error for %s: HTTP error %s", url, resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(raw) > maxBody {
+		err = fmt.Errorf("the answer of %s is larger than %d bytes", url, maxBody)
+	}
+	return string(raw), err
+}
+
+func httpClient(o options) (*http.Client, error) {
+	seconds := 10.0
+	if v := o.all["timeout"]; v != nil {
+		f, ok := value.ParseFloat(text(v))
+		if !ok {
+			return nil, fmt.Errorf("option timeout: %s is no number", describe(v))
+		}
+		seconds = f
+	}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: !o.bool("validate_certs", true)}, DisableKeepAlives: true}
+	if o.bool("use_proxy", true) {
+		tr.Proxy = http.ProxyFromEnvironment
+	}
+	if path := o.text("ca_path", ""); path != "" {
+		pool, err := certificates(path)
+		if err != nil {
+			return nil, err
+		}
+		tr.TLSClientConfig.RootCAs = pool
+	}
+	if socket := o.text("unix_socket", ""); socket != "" {
+		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}
+	}
+	client := &http.Client{Transport: tr, Timeout: time.Duration(seconds * float64(time.Second))}
+	switch o.text("follow_redirects", "urllib2") {
+	case "no", "none", "False", "false":
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return client, nil
+}
+
+// certificates reads the authorities of a file or of all files of a directory.
+func certificates(path string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	files := []string{path}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		files, _ = filepath.Glob(filepath.Join(path, "*"))
+	}
+	found := false
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil && len(files) == 1 {
+			return nil, err
+		}
+		found = pool.AppendCertsFromPEM(raw) || found
+	}
+	if !found {
+		return nil, errors.New("there is no certificate in " + strings.TrimSpace(path))
+	}
+	return pool, nil
+}
