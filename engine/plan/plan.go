@@ -218,6 +218,9 @@ type Task struct {
 	// Groups are the action groups of the module, as module_defaults names them: "group/aws".
 	Groups  []string
 	Encoded []byte
+	// Broken, when set, is why the task cannot run: its module is not supported or does not
+	// exist. The task fails with it when a host reaches it.
+	Broken *diag.Diagnostic
 }
 
 // Cond is a condition: a bool, or a *value.Template whose Src is a bare expression.
