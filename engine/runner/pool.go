@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 
 // Options of a pool.
 type Options struct {
-	// Dialers by the name of the connection (ssh, local).
+	// Dialers by the name of the connection (ssh, local); those that are an io.Closer are
+	// closed with the pool.
 	Dialers map[string]transport.Dialer
 	// Binaries are the runners that can be placed; see Embedded.
 	Binaries *Binaries
@@ -325,5 +327,10 @@ func (p *Runners) Close() error {
 		}
 	}
 	all.Wait()
+	for _, d := range p.opts.Dialers {
+		if c, ok := d.(io.Closer); ok {
+			_ = c.Close()
+		}
+	}
 	return nil
 }

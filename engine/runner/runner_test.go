@@ -9,6 +9,8 @@ import (
 
 	"fettle/engine/transport"
 	"fettle/engine/transport/local"
+	"fettle/engine/transport/ssh"
+	"fettle/engine/transport/sshsim"
 	"fettle/engine/wire"
 	_ "fettle/modules/all"
 	"fettle/modules/serve"
@@ -63,5 +65,43 @@ func TestLocal(t *testing.T) {
 	rc, out, errOut, err := p.Raw(context.Background(), a, "echo out; echo err >&2; exit 3")
 	if rc != 3 || string(out) != "out\n" || string(errOut) != "err\n" || err != nil {
 		t.Errorf("raw: rc %d, %q, %q, %v", rc, out, errOut, err)
+	}
+}
+
+func simTarget(t *testing.T, o sshsim.Options) (*sshsim.Server, *Account) {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	s, err := sshsim.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, &Account{Target: &transport.Target{Name: "sim", Connection: "ssh", Address: "127.0.0.1", Port: s.Addr().Port,
+		User: "u", CommonArgs: []string{"-F", "none", "-o", "UserKnownHostsFile=/dev/null"}}}
+}
+
+func dialers(t *testing.T) map[string]transport.Dialer {
+	t.Helper()
+	d := &ssh.Dialer{}
+	t.Cleanup(func() { _ = d.Close() })
+	return map[string]transport.Dialer{"local": local.Dialer{}, "ssh": d}
+}
+
+func TestSim(t *testing.T) {
+	p := newPool(t, dialers(t))
+	s, a := simTarget(t, sshsim.Options{})
+	for range 3 {
+		r := call(t, p, a, &wire.Call{Module: "ansible.builtin.command", Args: args(`{"_raw_params":"pwd"}`)})
+		if !strings.Contains(r[0], `"rc":0`) {
+			t.Errorf("got %s", r)
+		}
+	}
+	if st := s.Stats(); st.Connections != 1 || st.Execs != 1 {
+		t.Errorf("%+v", st)
+	}
+	if st := p.Stats(); st.RoundTrips() != 3 {
+		t.Errorf("%+v", st)
 	}
 }

@@ -1,0 +1,525 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"fettle/engine/transport"
+)
+
+// Dialer opens SSH connections. The zero value is ready; one is used for a whole run, as
+// it keeps what hosts share: configuration, keys, known hosts and the way through jump
+// hosts.
+type Dialer struct {
+	config config
+	known  knownHosts
+	keys   keyring
+	gates  gates
+
+	mu     sync.Mutex
+	jumps  map[string]*jump
+	closed bool
+}
+
+// jump is an open connection to a jump host, shared by all hosts behind it.
+type jump struct {
+	ready  chan struct{}
+	client *ssh.Client
+	err    error
+}
+
+// Dial connects and logs in.
+func (d *Dialer) Dial(ctx context.Context, t *transport.Target) (transport.Conn, error) {
+	s, err := d.config.resolve(t)
+	if err != nil {
+		return nil, &transport.UnreachableError{Msg: err.Error(), Err: err}
+	}
+	client, err := d.connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(d, s, client), nil
+}
+
+// Close ends the connections to jump hosts.
+func (d *Dialer) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	jumps := d.jumps
+	d.jumps = nil
+	d.mu.Unlock()
+	for _, j := range jumps {
+		<-j.ready
+		if j.err == nil {
+			_ = j.client.Close()
+		}
+	}
+	return nil
+}
+
+// Connecting is tried again: as often as asked for when the host cannot be reached, and
+// for a good while when it is there but turns us away before its first word. That is what
+// sshd does to whom come too many at once (MaxStartups).
+const busyTries = 25
+
+func (d *Dialer) connect(ctx context.Context, s *settings) (*ssh.Client, error) {
+	retries, busy := 0, 0
+	for {
+		client, err := d.attempt(ctx, s)
+		if err == nil {
+			return client, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		var turned *turnedAwayError
+		switch {
+		case errors.As(err, &turned) && busy < busyTries:
+			busy++
+			pause(ctx, 100*time.Millisecond*time.Duration(min(busy, 10)))
+		case canRetry(err) && retries < s.retries:
+			retries++
+			pause(ctx, time.Second*time.Duration(min(retries, 5)))
+		default:
+			return nil, &transport.UnreachableError{Msg: s.describe() + ": " + err.Error(), Err: err}
+		}
+	}
+}
+
+// pause waits about t, never less than half of it.
+func pause(ctx context.Context, t time.Duration) {
+	select {
+	case <-time.After(t/2 + rand.N(t)):
+	case <-ctx.Done():
+	}
+}
+
+// describe is for messages: ssh admin@web1:22.
+func (s *settings) describe() string {
+	return "ssh " + s.user + "@" + net.JoinHostPort(s.alias, strconv.Itoa(s.port))
+}
+
+// turnedAwayError is a connection that was accepted and closed before the protocol began.
+type turnedAwayError struct{ err error }
+
+func (e *turnedAwayError) Error() string {
+	return "the host closes new connections at once (is it overloaded, or are we banned?): " + e.err.Error()
+}
+func (e *turnedAwayError) Unwrap() error { return e.err }
+
+// canRetry excludes what another try cannot change.
+func canRetry(err error) bool {
+	var key *HostKeyError
+	var auth *authError
+	return !errors.As(err, &key) && !errors.As(err, &auth)
+}
+
+// gates bound the connections that are being opened, per server and in all: sshd drops
+// new ones at random when 10 are not logged in yet.
+type gates struct {
+	mu  sync.Mutex
+	by  map[string]chan struct{}
+	all chan struct{}
+}
+
+const (
+	perServer = 8
+	perRun    = 50
+)
+
+func (g *gates) enter(ctx context.Context, server string) (leave func(), err error) {
+	g.mu.Lock()
+	if g.all == nil {
+		g.all, g.by = make(chan struct{}, perRun), map[string]chan struct{}{}
+	}
+	gate := g.by[server]
+	if gate == nil {
+		gate = make(chan struct{}, perServer)
+		g.by[server] = gate
+	}
+	g.mu.Unlock()
+	for i, c := range []chan struct{}{gate, g.all} {
+		select {
+		case c <- struct{}{}:
+		case <-ctx.Done():
+			if i == 1 {
+				<-gate
+			}
+			return nil, ctx.Err()
+		}
+	}
+	return func() { <-g.all; <-gate }, nil
+}
+
+// attempt connects and logs in once.
+func (d *Dialer) attempt(ctx context.Context, s *settings) (*ssh.Client, error) {
+	hop, err := d.through(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := d.gates.enter(ctx, strings.Join(s.jump, ",")+" "+s.proxyCommand+" "+s.address())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	raw, err := s.open(ctx, hop)
+	if err != nil {
+		return nil, err
+	}
+	client, err := d.handshake(ctx, s, raw)
+	if err != nil {
+		_ = raw.Close()
+	}
+	return client, err
+}
+
+// open makes the byte stream to the SSH server.
+func (s *settings) open(ctx context.Context, hop *ssh.Client) (net.Conn, error) {
+	if s.proxyCommand != "" {
+		return s.proxy()
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	var c net.Conn
+	var err error
+	if hop != nil {
+		c, err = hop.DialContext(ctx, s.network, s.address())
+	} else {
+		nd := net.Dialer{}
+		if s.bind != "" {
+			nd.LocalAddr = &net.TCPAddr{IP: net.ParseIP(s.bind)}
+		}
+		c, err = nd.DialContext(ctx, s.network, s.address())
+	}
+	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		return nil, fmt.Errorf("cannot connect to %s: no answer within %v", s.address(), s.timeout)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect: %w", err)
+	}
+	return c, nil
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// loginTime is what key exchange and log-in may take at least: hosts may be slow to look
+// users up.
+const loginTime = 30 * time.Second
+
+// authError is a refusal to let us in.
+type authError struct{ msg string }
+
+func (e *authError) Error() string { return e.msg }
+
+func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh.Client, error) {
+	v, err := d.known.verifier(s)
+	if err != nil {
+		return nil, err
+	}
+	l := &login{s: s, keys: &d.keys}
+	defer l.close()
+	cfg, err := s.clientConfig(v)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Auth = l.methods()
+	// Not every connection has deadlines: one that takes too long is closed.
+	late := make(chan struct{})
+	timer := time.AfterFunc(max(s.timeout, loginTime), func() { close(late); _ = raw.Close() })
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
+	counted := &countingConn{Conn: raw}
+	conn, chans, reqs, err := ssh.NewClientConn(counted, s.address(), cfg)
+	if err != nil {
+		select {
+		case <-late:
+			return nil, fmt.Errorf("the log-in was not done within %v", max(s.timeout, loginTime))
+		default:
+		}
+		return nil, s.handshakeError(err, l, len(cfg.Auth), counted)
+	}
+	return ssh.NewClient(conn, chans, reqs), nil
+}
+
+// countingConn notes whether anything ever came.
+type countingConn struct {
+	net.Conn
+	got int
+}
+
+func (c *countingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.got += n
+	return n, err
+}
+
+func (s *settings) handshakeError(err error, l *login, methods int, c *countingConn) error {
+	var key *HostKeyError
+	if errors.As(err, &key) {
+		return key
+	}
+	if c.got == 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		return &turnedAwayError{err}
+	}
+	text := err.Error()
+	if !strings.Contains(text, "unable to authenticate") && !strings.Contains(text, "Too many authentication failures") {
+		return fmt.Errorf("%s", strings.TrimPrefix(text, "ssh: "))
+	}
+	msg := "the host does not let " + s.user + " in"
+	if _, tried, ok := strings.Cut(text, "attempted methods ["); ok {
+		tried, _, _ = strings.Cut(tried, "]")
+		tried = strings.Join(withoutNone(strings.Fields(tried)), ", ")
+		if tried != "" {
+			msg += " (tried: " + tried + ")"
+		}
+	}
+	if strings.Contains(text, "Too many authentication failures") {
+		msg += ": too many keys were offered (name the right one, or set IdentitiesOnly)"
+	}
+	if methods == 0 {
+		msg += ": there is no key and no password to try"
+	}
+	if len(l.problems) > 0 {
+		msg += "; " + strings.Join(l.problems, "; ")
+	}
+	return &authError{msg}
+}
+
+func withoutNone(words []string) (out []string) {
+	for _, w := range words {
+		if w != "none" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func (s *settings) clientConfig(v *verifier) (*ssh.ClientConfig, error) {
+	cfg := &ssh.ClientConfig{User: s.user, HostKeyCallback: v.check, ClientVersion: "SSH-2.0-fettle"}
+	supported := ssh.SupportedAlgorithms()
+	var err error
+	pick := func(spec string, defaults []string) []string {
+		if err != nil {
+			return nil
+		}
+		var out []string
+		out, err = choose(spec, defaults)
+		return out
+	}
+	cfg.HostKeyAlgorithms = v.algorithms(pick(s.keyAlgs, supported.HostKeys))
+	cfg.Ciphers = pick(s.ciphers, supported.Ciphers)
+	cfg.KeyExchanges = pick(s.kex, supported.KeyExchanges)
+	cfg.MACs = pick(s.macs, supported.MACs)
+	return cfg, err
+}
+
+// choose applies one of ssh's algorithm lists (with +, - or ^) to what is supported.
+func choose(spec string, supported []string) ([]string, error) {
+	if spec == "" {
+		return supported, nil
+	}
+	list := strings.Split(strings.TrimLeft(spec, "+-^"), ",")
+	var out []string
+	match := func(a string) bool {
+		for _, p := range list {
+			if wildcard(p, a) {
+				return true
+			}
+		}
+		return false
+	}
+	switch spec[0] {
+	case '+':
+		return supported, nil // nothing more is supported
+	case '-':
+		for _, a := range supported {
+			if !match(a) {
+				out = append(out, a)
+			}
+		}
+	case '^':
+		for _, first := range []bool{true, false} {
+			for _, a := range supported {
+				if match(a) == first {
+					out = append(out, a)
+				}
+			}
+		}
+	default:
+		for _, p := range list {
+			for _, a := range supported {
+				if wildcard(p, a) {
+					out = append(out, a)
+				}
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("none of the algorithms %q is supported", spec)
+	}
+	return out, nil
+}
+
+// through opens the jump hosts on the way and returns the last one; nil when there is none.
+func (d *Dialer) through(ctx context.Context, s *settings) (*ssh.Client, error) {
+	if len(s.jump) == 0 {
+		return nil, nil
+	}
+	key := strings.Join(s.jump, ",") + "\x00" + s.configOpt
+	d.mu.Lock()
+	j := d.jumps[key]
+	if j == nil || j.over() {
+		if d.closed {
+			d.mu.Unlock()
+			return nil, net.ErrClosed
+		}
+		j = &jump{ready: make(chan struct{})}
+		if d.jumps == nil {
+			d.jumps = map[string]*jump{}
+		}
+		d.jumps[key] = j
+		d.mu.Unlock()
+		j.client, j.err = d.openJump(ctx, s)
+		close(j.ready)
+	} else {
+		d.mu.Unlock()
+	}
+	select {
+	case <-j.ready:
+		return j.client, j.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// over tells whether a new connection is needed; the dialer's lock is held.
+func (j *jump) over() bool {
+	select {
+	case <-j.ready:
+	default:
+		return false
+	}
+	if j.err != nil {
+		return true
+	}
+	_, _, err := j.client.SendRequest("keepalive@openssh.com", false, nil)
+	return err != nil
+}
+
+func (d *Dialer) openJump(ctx context.Context, s *settings) (*ssh.Client, error) {
+	last := len(s.jump) - 1
+	var args []option
+	if s.configOpt != "" {
+		args = append(args, option{"-f", s.configOpt})
+	}
+	spec := strings.TrimPrefix(s.jump[last], "ssh://")
+	user, rest, hasUser := strings.Cut(spec, "@")
+	if !hasUser {
+		rest = spec
+	}
+	host, port, err := net.SplitHostPort(rest)
+	if err != nil {
+		host, port = strings.Trim(rest, "[]"), ""
+	}
+	hop, err := d.config.resolveHost(host, args)
+	if err != nil {
+		return nil, err
+	}
+	if hasUser {
+		hop.user = user
+	}
+	if port != "" {
+		if hop.port, err = strconv.Atoi(port); err != nil {
+			return nil, fmt.Errorf("jump host %q: %q is no port", s.jump[last], port)
+		}
+	}
+	if last > 0 {
+		hop.jump = s.jump[:last]
+	}
+	hop.retries, hop.timeout = s.retries, s.timeout
+	if s.strict == "no" {
+		hop.strict = "no"
+	}
+	c, err := d.connect(ctx, hop)
+	if err != nil {
+		return nil, fmt.Errorf("jump host %s: %w", s.jump[last], err)
+	}
+	if hop.alive > 0 {
+		go keepAlive(c, hop.alive, hop.aliveMax, func(error) { _ = c.Close() })
+	}
+	return c, nil
+}
+
+// proxy runs the ProxyCommand and talks through it.
+func (s *settings) proxy() (net.Conn, error) {
+	line := strings.NewReplacer("%%", "%", "%h", s.host, "%n", s.alias, "%p", strconv.Itoa(s.port), "%r", s.user).Replace(s.proxyCommand)
+	cmd := exec.Command("/bin/sh", "-c", "exec "+line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Stderr = nil
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout = w
+	err = cmd.Start()
+	_ = w.Close()
+	if err != nil {
+		_ = out.Close()
+		return nil, fmt.Errorf("cannot run the ProxyCommand: %w", err)
+	}
+	return &proxyConn{in: in, out: out, cmd: cmd}, nil
+}
+
+// proxyConn is a connection through the pipes of a command.
+type proxyConn struct {
+	in   io.WriteCloser
+	out  *os.File
+	cmd  *exec.Cmd
+	once sync.Once
+}
+
+func (p *proxyConn) Read(b []byte) (int, error)  { return p.out.Read(b) }
+func (p *proxyConn) Write(b []byte) (int, error) { return p.in.Write(b) }
+
+func (p *proxyConn) Close() error {
+	p.once.Do(func() {
+		_ = p.in.Close()
+		_ = p.out.Close()
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+		kill := time.AfterFunc(2*time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
+		_ = p.cmd.Wait()
+		kill.Stop()
+	})
+	return nil
+}
+
+func (p *proxyConn) LocalAddr() net.Addr              { return proxyAddr{} }
+func (p *proxyConn) RemoteAddr() net.Addr             { return proxyAddr{} }
+func (p *proxyConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (p *proxyConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (p *proxyConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+type proxyAddr struct{}
+
+func (proxyAddr) Network() string { return "proxy" }
+func (proxyAddr) String() string  { return "0.0.0.0:0" }
