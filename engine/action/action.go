@@ -80,9 +80,24 @@ const InlineLimit = 256 << 10
 
 var registry = map[string]*Action{}
 
-// Action is a registered action.
+// PrepareFunc is an action that only gets a call ready: the engine sends it, together with
+// those of other items of a loop.
+type PrepareFunc func(ctx context.Context, c *Call) (*Prepared, error)
+
+// Prepared is a call of a module on the host.
+type Prepared struct {
+	Args    *value.Dict
+	Sources []Source
+	// Finish completes the module's result; nil leaves it as it is.
+	Finish func(res *value.Dict)
+	// Result, when set, is the outcome: nothing is sent.
+	Result *value.Dict
+}
+
+// Action is a registered action: Run does all of it, or Prepare gets the module's call ready.
 type Action struct {
-	Run Func
+	Run     Func
+	Prepare PrepareFunc
 	// Once: the action concerns all hosts of a task; it runs for the first only (add_host).
 	Once bool
 	// Remote: it talks to the host, so connection errors may come of it.

@@ -310,4 +310,3 @@ func setStats(_ context.Context, c *Call) (*value.Dict, error) {
 func isUndefined(err error) bool {
 	return strings.Contains(err.Error(), "is undefined") || strings.Contains(err.Error(), "has no attribute")
 }
-

@@ -70,8 +70,8 @@ func visible(d *value.Dict, o Options, always bool) *value.Dict {
 	for _, e := range d.Entries() {
 		name, _ := e.Key.(string)
 		switch {
-		case strings.HasPrefix(name, "_ansible_") || name == "_args":
-			continue
+		case strings.HasPrefix(name, "_ansible_") || name == "_args" || name == "failed" || name == "skipped":
+			continue // as Ansible's callbacks never see them
 		case name == "invocation" && (o.Verbosity < 3 || always):
 			continue
 		case name == "diff", name == "warnings", name == "deprecations":

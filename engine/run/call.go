@@ -42,9 +42,8 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 	if isEngineModule(u.task.Module) {
 		return u.engineModule(j)
 	}
-	if u.act != nil {
-		res, err := u.act.Run(ctx, &action.Call{Task: u.task, Host: u.w.host.Name, Args: j.args, T: u.t,
-			Check: u.check, Diff: u.diff, Run: &services{u: u, j: j}})
+	if u.act != nil && u.act.Run != nil {
+		res, err := u.act.Run(ctx, u.actionCall(j))
 		return callResult{res, err}
 	}
 	if j.account == nil {
@@ -61,15 +60,30 @@ func (u *turn) engineModule(j *job) callResult {
 	return callResult{data: value.DictOf("changed", false, "_args", j.args)}
 }
 
+func (u *turn) actionCall(j *job) *action.Call {
+	return &action.Call{Task: u.task, Host: u.w.host.Name, Args: j.args, T: u.t, Check: u.check, Diff: u.diff, Run: &services{u: u, j: j}}
+}
+
+// newCall is a call of a module as the task wants it.
+func (u *turn) newCall(module string, env []string) *wire.Call {
+	return &wire.Call{Module: module, Check: u.check, Diff: u.diff, Env: env,
+		Invocation: u.task.Register != "" || u.r.Verbosity >= 3, Live: u.r.Live && !u.noLog}
+}
+
 // send runs jobs of one account in one call of the runner.
 func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 	out := make([]callResult, len(jobs))
 	if len(jobs) == 0 {
 		return out
 	}
-	c := &wire.Call{Module: u.task.Module, Check: u.check, Diff: u.diff, Env: jobs[0].env,
-		Invocation: u.task.Register != "" || u.r.Verbosity >= 3, Live: u.r.Live && !u.noLog}
-	for _, j := range jobs {
+	if len(jobs) == 1 && jobs[0].ready != nil && jobs[0].ready.Result != nil {
+		out[0].data = jobs[0].ready.Result
+		return out
+	}
+	c := u.newCall(u.task.Module, jobs[0].env)
+	streams := &runner.IO{Output: u.output}
+	open := map[sourceKey]func() (io.ReadCloser, error){}
+	for i, j := range jobs {
 		b := j.encoded
 		if b == nil {
 			var err error
@@ -78,26 +92,55 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 			}
 		}
 		c.Args = append(c.Args, b)
+		if j.ready != nil {
+			offer(c, open, i, j.ready.Sources)
+		}
 	}
-	ioStreams := &runner.IO{Output: u.output}
-	err := u.r.Pool.Call(ctx, jobs[0].account, c, ioStreams, func(res wire.Result) {
+	streams.Open = opener(open)
+	err := u.r.Pool.Call(ctx, jobs[0].account, c, streams, func(res wire.Result) {
 		if res.Item >= 0 && res.Item < len(out) {
 			out[res.Item] = decodeResult(res.Data)
 		}
 	})
-	if err != nil {
-		for i := range out {
-			if out[i].data == nil && out[i].err == nil {
-				out[i].err = cause(ctx, err)
-			}
-		}
-	}
 	for i := range out {
-		if out[i].data == nil && out[i].err == nil {
+		switch {
+		case out[i].data == nil && out[i].err == nil && err != nil:
+			out[i].err = cause(ctx, err)
+		case out[i].data == nil && out[i].err == nil:
 			out[i].err = fmt.Errorf("the runner gave no result")
+		case out[i].data != nil && jobs[i].ready != nil && jobs[i].ready.Finish != nil:
+			jobs[i].ready.Finish(out[i].data)
 		}
 	}
 	return out
+}
+
+type sourceKey struct {
+	item int
+	name string
+}
+
+// offer announces the sources of an item; small ones travel with the call.
+func offer(c *wire.Call, open map[sourceKey]func() (io.ReadCloser, error), item int, sources []action.Source) {
+	for _, src := range sources {
+		w := wire.Source{Item: item, Name: src.Name, Size: src.Size, SHA1: src.SHA1, Mode: src.Mode}
+		if src.Open == nil {
+			w.Inline, w.HasInline = src.Content, true
+		} else {
+			open[sourceKey{item, src.Name}] = src.Open
+		}
+		c.Sources = append(c.Sources, w)
+	}
+}
+
+func opener(open map[sourceKey]func() (io.ReadCloser, error)) func(int, string) (io.ReadCloser, error) {
+	return func(item int, name string) (io.ReadCloser, error) {
+		f := open[sourceKey{item, name}]
+		if f == nil {
+			return nil, fmt.Errorf("no content %q was offered", name)
+		}
+		return f()
+	}
 }
 
 // cause prefers why the context ended over that it did.
@@ -344,26 +387,12 @@ func (s *services) module(ctx context.Context, name string, args *value.Dict, so
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the arguments: %w", err)
 	}
-	c := &wire.Call{Module: name, Args: []json.RawMessage{b}, Check: u.check, Diff: u.diff, Env: s.j.env,
-		Invocation: u.task.Register != "" || u.r.Verbosity >= 3, Live: u.r.Live && !u.noLog}
+	c := u.newCall(name, s.j.env)
+	c.Args = []json.RawMessage{b}
 	streams := &runner.IO{Output: u.output}
-	open := map[string]func() (io.ReadCloser, error){}
-	for _, src := range sources {
-		w := wire.Source{Name: src.Name, Size: src.Size, SHA1: src.SHA1, Mode: src.Mode}
-		if src.Open == nil {
-			w.Inline, w.HasInline = src.Content, true
-		} else {
-			open[src.Name] = src.Open
-		}
-		c.Sources = append(c.Sources, w)
-	}
-	streams.Open = func(_ int, name string) (io.ReadCloser, error) {
-		f := open[name]
-		if f == nil {
-			return nil, fmt.Errorf("no content %q was offered", name)
-		}
-		return f()
-	}
+	open := map[sourceKey]func() (io.ReadCloser, error){}
+	offer(c, open, 0, sources)
+	streams.Open = opener(open)
 	if to != nil {
 		streams.Receive = func(_ int, name string, r io.Reader) error { return to(name, r) }
 	}

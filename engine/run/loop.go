@@ -15,6 +15,9 @@ import (
 // maxBatch is how many items of a loop travel in one call.
 const maxBatch = 1000
 
+// maxInline is how much content one call of a loop carries, in bytes.
+const maxInline = 2 << 20
+
 // loopVars are the names a loop binds.
 type loopVars struct {
 	name, index string
@@ -206,7 +209,7 @@ func extendedLoop(items []value.Value, i int, all bool) value.Value {
 // batchable: every item can be prepared before the first one has run.
 func (u *turn) batchable() bool {
 	t := u.task
-	if u.act != nil || isEngineModule(t.Module) || t.Binary != "" || len(t.Until) > 0 || t.Retries.Set ||
+	if u.act != nil && u.act.Run != nil || isEngineModule(t.Module) || t.Binary != "" || len(t.Until) > 0 || t.Retries.Set ||
 		len(t.Loop.BreakWhen) > 0 || t.Loop.Pause.Set || t.Async.Set {
 		return false
 	}
@@ -232,13 +235,14 @@ func (u *turn) batched(ctx context.Context, lv *loopVars, items []value.Value) [
 	out := make([]itemOutcome, len(items))
 	var jobs []*job
 	var at []int
+	inline := 0
 	flush := func() {
 		for k, res := range u.send(ctx, jobs) {
 			u.bind(lv, items, at[k])
 			u.rebindDelegate(jobs[k])
 			out[at[k]] = u.finish(jobs[k], res)
 		}
-		jobs, at = nil, nil
+		jobs, at, inline = nil, nil, 0
 	}
 	for i := range items {
 		u.bind(lv, items, i)
@@ -254,10 +258,15 @@ func (u *turn) batched(ctx context.Context, lv *loopVars, items []value.Value) [
 				continue
 			}
 		}
-		if len(jobs) > 0 && (!sameAccount(jobs[0], j) || len(jobs) >= maxBatch) {
+		if j.ready != nil && j.ready.Result != nil {
+			out[i] = u.finish(j, callResult{data: j.ready.Result})
+			continue
+		}
+		if len(jobs) > 0 && (!sameAccount(jobs[0], j) || len(jobs) >= maxBatch || inline > maxInline) {
 			flush()
 			u.bind(lv, items, i)
 		}
+		inline += j.inline()
 		jobs, at = append(jobs, j), append(at, i)
 	}
 	flush()

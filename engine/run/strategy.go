@@ -336,7 +336,7 @@ func (pr *playRun) wanted(t *plan.Task) bool {
 			name = value.Str(rawText(t.Name.Value))
 		}
 		if t.Implicit || !startsHere(r.StartAtTask, name, t) {
-			return t.Implicit && t.Module == "ansible.builtin.gather_facts" && selectedByTags(t.Tags, r.Tags, r.SkipTags)
+			return t.Implicit && t.Module == "ansible.builtin.gather_facts" && SelectedByTags(t.Tags, r.Tags, r.SkipTags)
 		}
 		r.started = true
 	}
@@ -346,7 +346,7 @@ func (pr *playRun) wanted(t *plan.Task) bool {
 	if yes, known := r.selected[t]; known {
 		return yes
 	}
-	yes := selectedByTags(t.Tags, r.Tags, r.SkipTags)
+	yes := SelectedByTags(t.Tags, r.Tags, r.SkipTags)
 	r.selected[t] = yes
 	return yes
 }
@@ -359,8 +359,8 @@ func startsHere(pattern, name string, t *plan.Task) bool {
 	return name == pattern || full == pattern || globMatch(pattern, name) || globMatch(pattern, full)
 }
 
-// selectedByTags is Ansible's rule for --tags and --skip-tags with its special tags.
-func selectedByTags(tags, only, skip []string) bool {
+// SelectedByTags is Ansible's rule for --tags and --skip-tags with its special tags.
+func SelectedByTags(tags, only, skip []string) bool {
 	has := func(list []string, s string) bool {
 		for _, e := range list {
 			if strings.TrimSpace(e) == s {

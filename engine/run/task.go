@@ -187,6 +187,18 @@ type job struct {
 	account   *runner.Account
 	item      value.Value
 	delegHost *inventory.Host
+	ready     *action.Prepared // of an action that prepares the module's call
+}
+
+// inline is how much content travels with the job's call.
+func (j *job) inline() int {
+	n := 0
+	if j.ready != nil {
+		for _, s := range j.ready.Sources {
+			n += len(s.Content)
+		}
+	}
+	return n
 }
 
 // prepare evaluates when, the delegation and the arguments. A done outcome means that
@@ -214,6 +226,14 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 	}
 	if j.env, err = u.environment(); err != nil {
 		return fail(err)
+	}
+	if u.act != nil && u.act.Prepare != nil {
+		if j.ready, err = u.act.Prepare(u.t.Ctx(), u.actionCall(j)); err != nil {
+			return fail(err)
+		}
+		if j.ready.Args != nil {
+			j.args, j.encoded = j.ready.Args, nil
+		}
 	}
 	return j, nil
 }

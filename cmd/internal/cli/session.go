@@ -1,0 +1,489 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"fettle/cmd/internal/config"
+	"fettle/engine/diag"
+	"fettle/engine/event"
+	"fettle/engine/mask"
+	"fettle/engine/plan"
+	"fettle/engine/report"
+	"fettle/engine/run"
+	"fettle/engine/runner"
+	"fettle/engine/template"
+	_ "fettle/engine/template/ansible" // filters, tests and lookups register themselves
+	"fettle/engine/transport"
+	"fettle/engine/transport/local"
+	"fettle/engine/transport/ssh"
+	"fettle/engine/value"
+	"fettle/engine/vars"
+	"fettle/engine/vault"
+	"fettle/inventory"
+	_ "fettle/modules/all" // so do the modules
+	"fettle/playbooks/compile"
+)
+
+// session is what a command works with: the configuration, secrets, inventory and engine,
+// made from the flags. Close ends everything it started.
+type session struct {
+	s       *Streams
+	o       *runOptions
+	cfg     *config.Config
+	mask    *mask.Masker
+	secrets *vault.Secrets
+	inv     *inventory.Inventory
+	extra   *value.Vars
+	engine  *template.Engine
+	store   *vars.Store
+	pool    *runner.Runners
+	ssh     *ssh.Dialer
+	diags   *diag.List
+	sink    event.Sink // takes warnings once a run has begun
+}
+
+// open reads configuration, secrets, extra vars and inventory, in this order.
+func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
+	ss := &session{s: s, o: o, mask: &mask.Masker{}, diags: &diag.List{}}
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Load(os.Environ(), wd)
+	if err := problems.Err(); err != nil {
+		return nil, withCode(exitOptions, err)
+	}
+	ss.cfg = cfg
+	ss.diags.Add(problems.Sorted()...)
+	if err := ss.refuse(); err != nil {
+		return nil, withCode(exitOptions, err)
+	}
+	if ss.secrets, err = ss.vaultSecrets(ctx); err != nil {
+		return nil, err
+	}
+	if ss.extra, err = extraVars(o.extraVars, ss.decryptFile); err != nil {
+		return nil, err
+	}
+	if err := ss.makeEngine(); err != nil {
+		return nil, err
+	}
+	if err := ss.loadInventory(ctx); err != nil {
+		return nil, err
+	}
+	return ss, nil
+}
+
+// refuse names flags that are accepted by ansible-playbook but mean nothing here.
+func (ss *session) refuse() error {
+	o := ss.o
+	for name, v := range map[string]string{"--sftp-extra-args": o.sftpArgs, "--scp-extra-args": o.scpArgs} {
+		if v != "" {
+			return fmt.Errorf("%s is not supported: files travel over the ssh connection itself; use --ssh-common-args", name)
+		}
+	}
+	if o.askPass && o.passwordFile != "" {
+		return fmt.Errorf("--ask-pass and --connection-password-file exclude each other")
+	}
+	if o.askBecomePass && o.becomePassFile != "" {
+		return fmt.Errorf("--ask-become-pass and --become-password-file exclude each other")
+	}
+	return nil
+}
+
+func (ss *session) makeEngine() error {
+	compat, err := template.ParseCompat(ss.o.compat)
+	if err != nil {
+		return withCode(exitOptions, err)
+	}
+	ss.engine = template.New(template.Options{Compat: compat, Decrypt: ss.decryptValue, Files: templateFiles{ss}, Warn: ss.warn})
+	return nil
+}
+
+// warn shows a warning: as an event while a run reports, at once otherwise.
+func (ss *session) warn(d *diag.Diagnostic) {
+	if ss.sink != nil {
+		ss.sink.Emit(event.Warning{Text: d.Summary, Pos: d.At})
+		return
+	}
+	printDiagnostics(ss.s.Err, []*diag.Diagnostic{d})
+}
+
+func (ss *session) loadInventory(ctx context.Context) error {
+	sources := ss.o.inventory
+	if len(sources) == 0 {
+		sources = ss.cfg.List("DEFAULT_HOST_LIST")
+	}
+	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: os.Environ(), NoCache: ss.o.flushCache}
+	ss.inventorySettings(&opts)
+	inv, diags := inventory.Load(sources, opts)
+	ss.diags.Add(diags.Sorted()...)
+	ss.inv = inv
+	ss.store = vars.NewStore(inv, ss.extra, ss.magic())
+	ss.store.MergeHashes = ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
+	ss.store.NoInjectFacts = !ss.cfg.Bool("INJECT_FACTS_AS_VARS")
+	return nil
+}
+
+func (ss *session) inventorySettings(o *inventory.Options) {
+	c := ss.cfg
+	o.Enabled, o.IgnoreExts, o.IgnorePatterns = c.List("INVENTORY_ENABLED"), c.List("INVENTORY_IGNORE_EXTS"), c.List("INVENTORY_IGNORE_PATTERNS")
+	o.VarsExts, o.TransformGroups = c.List("YAML_FILENAME_EXTENSIONS"), c.String("TRANSFORM_INVALID_GROUP_CHARS")
+	o.MergeHashes = c.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
+	o.PatternMismatch = c.String("HOST_PATTERN_MISMATCH")
+	if c.Bool("INVENTORY_ANY_UNPARSED_IS_FAILED") {
+		o.AnyUnparsed = "error"
+	}
+	switch {
+	case c.Bool("INVENTORY_UNPARSED_IS_FAILED"):
+		o.Unparsed = "error"
+	case !c.Bool("INVENTORY_UNPARSED_WARNING"):
+		o.Unparsed = "ignore"
+	}
+}
+
+// renderInventory is for inventory plugins that compute groups and variables.
+func (ss *session) renderInventory(src string, at diag.Pos, vs *value.Dict) (value.Value, error) {
+	t := ss.engine.NewContext(context.Background(), template.MapScope{Dict: vs})
+	return t.Render(template.NewTemplate(src, at))
+}
+
+// magic are the magic variables of the whole run.
+func (ss *session) magic() *value.Vars {
+	m := &value.Vars{}
+	at := diag.Pos{}
+	o := ss.o
+	sources := value.NewList()
+	for _, i := range ss.inv.Sources() {
+		sources.V = append(sources.V, i)
+	}
+	m.Set("ansible_inventory_sources", sources, at)
+	if len(sources.V) > 0 {
+		file := value.Str(sources.V[0])
+		m.Set("inventory_file", file, at)
+		dir := file
+		if info, err := os.Stat(file); err != nil || !info.IsDir() {
+			dir = filepath.Dir(file)
+		}
+		m.Set("inventory_dir", dir, at)
+	}
+	m.Set("ansible_check_mode", o.check, at)
+	m.Set("ansible_diff_mode", o.diff, at)
+	m.Set("ansible_verbosity", int64(o.verbosity), at)
+	m.Set("ansible_forks", int64(ss.forks()), at)
+	m.Set("ansible_version", value.DictOf("full", ansibleVersion, "major", int64(2), "minor", int64(19), "revision", int64(0), "string", ansibleVersion), at)
+	m.Set("ansible_config_file", ss.cfg.String("CONFIG_FILE"), at)
+	m.Set("ansible_playbook_python", "", at)
+	m.Set("omit", value.Omit, at)
+	m.Set("environment", value.NewList(), at)
+	if o.limit != "" {
+		m.Set("ansible_limit", o.limit, at)
+	}
+	return m
+}
+
+// ansibleVersion is the release whose behaviour is followed; playbooks compare it.
+const ansibleVersion = "2.19.0"
+
+func (ss *session) forks() int {
+	if ss.o.forks > 0 {
+		return ss.o.forks
+	}
+	if n := ss.cfg.Int("DEFAULT_FORKS"); n > 0 && ss.cfg.IsSet("DEFAULT_FORKS") {
+		return n
+	}
+	return 50
+}
+
+func (ss *session) decryptFile(file string, text []byte) ([]byte, error) {
+	plain, _, err := ss.secrets.Decrypt(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot decrypt %s: %w", file, err)
+	}
+	return plain, nil
+}
+
+func (ss *session) decryptValue(e *value.Encrypted) (value.Value, error) {
+	plain, _, err := ss.secrets.Decrypt([]byte(e.Text))
+	if err != nil {
+		return nil, fmt.Errorf("cannot decrypt the value at %s: %w", e.At, err)
+	}
+	ss.mask.Add(string(plain))
+	return &value.Secret{V: string(plain)}, nil
+}
+
+// connect makes the pool of connections.
+func (ss *session) connect() error {
+	if ss.pool != nil {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find the program itself: %w", err)
+	}
+	bins, err := runner.Embedded(self)
+	if err != nil {
+		return err
+	}
+	ss.ssh = &ssh.Dialer{}
+	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: map[string]transport.Dialer{
+		"ssh": ss.ssh, "local": local.Dialer{},
+	}})
+	return nil
+}
+
+func (ss *session) close() {
+	if ss.pool != nil {
+		_ = ss.pool.Close()
+		_ = ss.ssh.Close()
+	}
+}
+
+// connection are the defaults for reaching hosts: flags win over ansible.cfg.
+func (ss *session) connection(ctx context.Context) (run.Connection, error) {
+	o, c := ss.o, ss.cfg
+	d := run.Connection{
+		Connection: first(o.connection, c.String("DEFAULT_TRANSPORT")), User: first(o.user, c.String("DEFAULT_REMOTE_USER")),
+		KeyFile: first(o.privateKey, c.String("DEFAULT_PRIVATE_KEY_FILE")), Port: c.Int("DEFAULT_REMOTE_PORT"),
+		Become: o.become || c.Bool("DEFAULT_BECOME"), BecomeMethod: first(o.becomeMethod, c.String("DEFAULT_BECOME_METHOD")),
+		BecomeUser: first(o.becomeUser, c.String("DEFAULT_BECOME_USER")), BecomeExe: c.String("DEFAULT_BECOME_EXE"),
+		BecomeFlags: c.String("DEFAULT_BECOME_FLAGS"), CommonArgs: first(o.commonArgs, c.String("ssh:ssh_common_args")),
+		ExtraArgs: first(o.extraArgs, c.String("ssh:ssh_extra_args")), HostKeyChecking: c.Bool("HOST_KEY_CHECKING"),
+		Timeout: c.Int("DEFAULT_TIMEOUT"), Retries: c.Int("ssh:reconnection_retries"),
+	}
+	if o.timeout > 0 {
+		d.Timeout = o.timeout
+	}
+	if args := c.String("ssh:ssh_args"); args != "" && c.IsSet("ssh:ssh_args") {
+		d.CommonArgs = strings.TrimSpace(args + " " + d.CommonArgs)
+	}
+	var err error
+	passwordFile := first(o.passwordFile, c.String("CONNECTION_PASSWORD_FILE"))
+	switch {
+	case o.askPass || passwordFile == "" && c.Bool("DEFAULT_ASK_PASS"):
+		d.Password, err = askSecret(ctx, "SSH password: ")
+	case passwordFile != "":
+		d.Password, err = passwordFrom(passwordFile)
+	}
+	if err != nil {
+		return d, err
+	}
+	becomeFile := first(o.becomePassFile, c.String("BECOME_PASSWORD_FILE"))
+	switch {
+	case o.askBecomePass || becomeFile == "" && c.Bool("DEFAULT_BECOME_ASK_PASS"):
+		d.BecomePassword, err = askSecret(ctx, "BECOME password[defaults to SSH password]: ")
+		if d.BecomePassword == "" {
+			d.BecomePassword = d.Password
+		}
+	case becomeFile != "":
+		d.BecomePassword, err = passwordFrom(becomeFile)
+	}
+	ss.mask.Add(d.Password)
+	ss.mask.Add(d.BecomePassword)
+	return d, err
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// passwordFrom reads a password file; an executable one is run and its output taken.
+func passwordFrom(file string) (string, error) {
+	file = expandHome(file)
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", fmt.Errorf("the password file %s was not found", file)
+	}
+	var out []byte
+	if info.Mode()&0o111 != 0 {
+		out, err = exec.Command(file).Output()
+	} else {
+		out, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read the password file %s: %w", file, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// reporter makes the reporter of the wanted format.
+func (ss *session) reporter() (report.Reporter, error) {
+	format := ss.o.format
+	if format == "" {
+		format = ss.defaultFormat()
+	}
+	r, err := report.New(format, report.Options{Out: ss.s.Out, Err: ss.s.Err, Color: ss.colored(), Width: ss.s.Width, Terminal: ss.s.Terminal,
+		Verbosity: ss.o.verbosity, Diff: ss.o.diff, HideSkipped: !ss.cfg.Bool("default:display_skipped_hosts"),
+		HideOK: !ss.cfg.Bool("default:display_ok_hosts")})
+	return r, withCode(exitOptions, err)
+}
+
+func (ss *session) defaultFormat() string {
+	switch cb := ss.cfg.String("DEFAULT_STDOUT_CALLBACK"); strings.TrimPrefix(cb, "ansible.posix.") {
+	case "json":
+		return "json"
+	case "jsonl":
+		return "jsonl"
+	}
+	if asAnsible {
+		return "ansible"
+	}
+	return "human"
+}
+
+func (ss *session) colored() bool {
+	if ss.cfg.Bool("ANSIBLE_FORCE_COLOR") {
+		return true
+	}
+	return ss.s.Terminal && !ss.cfg.Bool("ANSIBLE_NOCOLOR") && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// compileOptions are those of loading playbooks.
+func (ss *session) compileOptions(playbooks []string) compile.Options {
+	c := ss.cfg
+	return compile.Options{Playbooks: playbooks, ExtraVars: ss.extra, RolesPath: c.List("DEFAULT_ROLES_PATH"), CollectionsPath: c.List("COLLECTIONS_PATHS"),
+		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic}
+}
+
+func pathLists(in []string) []string {
+	var out []string
+	for _, p := range in {
+		out = append(out, filepath.SplitList(p)...)
+	}
+	return out
+}
+
+// showProblems prints what loading found; errors end the command.
+func (ss *session) showProblems(diags *diag.List) error {
+	all := &diag.List{}
+	all.Add(ss.diags.Sorted()...)
+	ss.diags = &diag.List{}
+	if diags != nil {
+		all.Add(diags.Sorted()...)
+	}
+	if all.Len() > 0 {
+		printDiagnostics(ss.s.Err, all.Sorted())
+	}
+	if all.Errors() > 0 {
+		return exit(exitParse)
+	}
+	return nil
+}
+
+// execute runs a plan and returns its exit code.
+func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, change func(*run.Options)) error {
+	if err := ss.connect(); err != nil {
+		return err
+	}
+	defaults, err := ss.connection(ctx)
+	if err != nil {
+		return err
+	}
+	rep, err := ss.reporter()
+	if err != nil {
+		return err
+	}
+	ss.sink = rep
+	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: rep, Masker: ss.mask,
+		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
+		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
+		TaskTimeout: ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+	if ss.s.Terminal {
+		o.Progress = 100 * time.Millisecond
+	}
+	if change != nil {
+		change(&o)
+	}
+	hard, stop, release := interrupts(ctx, ss.s)
+	defer release()
+	code, err := run.Run(hard, stop, o)
+	if cerr := rep.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	ss.sink = nil
+	if err != nil {
+		return withCode(max(code, exitError), err)
+	}
+	return exit(code)
+}
+
+// interrupts: the first Ctrl-C lets running tasks finish, the second ends them.
+func interrupts(ctx context.Context, s *Streams) (hard, stop context.Context, release func()) {
+	hard, cancelHard := context.WithCancel(ctx)
+	stop, cancelStop := context.WithCancel(hard)
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-ch:
+				if n == 0 {
+					fmt.Fprintln(s.Err, "interrupted: running tasks finish, no more are started; once more ends them")
+					cancelStop()
+					continue
+				}
+				cancelHard()
+			}
+		}
+	}()
+	return hard, stop, func() { signal.Stop(ch); close(done); cancelStop(); cancelHard() }
+}
+
+// currentUser is who runs fettle.
+func currentUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return os.Getenv("USER")
+}
+
+// templateFiles finds templates for include, import and extends.
+type templateFiles struct{ ss *session }
+
+// ReadTemplate implements template.Files.
+func (f templateFiles) ReadTemplate(name string, search []string) (text, path string, err error) {
+	for _, p := range templatePaths(name, search) {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			if os.IsNotExist(err) {
+				continue
+			}
+			return "", "", err
+		}
+		if strings.HasPrefix(string(b), "$ANSIBLE_VAULT") {
+			if b, err = f.ss.decryptFile(p, b); err != nil {
+				return "", "", err
+			}
+		}
+		return string(b), p, nil
+	}
+	return "", "", fmt.Errorf("%s: %w", name, os.ErrNotExist)
+}
+
+func templatePaths(name string, search []string) []string {
+	if filepath.IsAbs(name) {
+		return []string{name}
+	}
+	var out []string
+	for _, dir := range search {
+		out = append(out, filepath.Join(dir, "templates", name), filepath.Join(dir, name))
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+
+	"fettle/engine/vault"
+)
+
+// vaultSecrets collects the vault passwords: of --vault-id, --vault-password-file,
+// --ask-vault-password, and of the configuration.
+func (ss *session) vaultSecrets(ctx context.Context) (*vault.Secrets, error) {
+	return vaultSecrets(ctx, ss.o.vault, ss.cfg)
+}
+
+// settings is what of the configuration matters here.
+type settings interface {
+	List(name string) []string
+	String(name string) string
+	Bool(name string) bool
+}
+
+func vaultSecrets(ctx context.Context, o vaultOptions, c settings) (*vault.Secrets, error) {
+	s := &vault.Secrets{}
+	question := func(text string) (string, error) { return askSecret(ctx, text) }
+	var sources []vault.Source
+	for _, id := range append(c.List("DEFAULT_VAULT_IDENTITY_LIST"), o.ids...) {
+		sources = append(sources, vault.ParseSource(id))
+	}
+	files := o.files
+	if f := c.String("DEFAULT_VAULT_PASSWORD_FILE"); f != "" && len(files) == 0 {
+		files = []string{f}
+	}
+	for _, f := range files {
+		sources = append(sources, vault.Source{From: f})
+	}
+	if o.ask || len(sources) == 0 && c.Bool("DEFAULT_ASK_VAULT_PASS") {
+		sources = append(sources, vault.Source{From: "prompt_ask_vault_pass"})
+	}
+	for _, src := range sources {
+		if !src.Asks() {
+			src.From = expandHome(src.From)
+		}
+		if err := s.AddSource(ctx, src, question); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
