@@ -193,7 +193,7 @@ func (e Engine) Play(ctx context.Context, c Case) (Outcome, error) {
 	}
 	out, home := inside+"/out", inside+"/home"
 	clean := newCleaner(inside)
-	env := []string{"HOME=" + home, "ANSIBLE_HOME=" + home + "/.ansible", "OUT=" + out}
+	env := []string{"HOME=" + home, "ANSIBLE_HOME=" + home + "/.ansible", "ANSIBLE_ASYNC_DIR=" + home + "/.ansible_async", "OUT=" + out}
 	for _, args := range c.Runs {
 		all := append([]string{"-i", inventoryOf(c), "-e", "out=" + out}, args...)
 		cmd := e.command(ctx, inside, env, append(all, "site.yml")...)

@@ -26,7 +26,7 @@ var (
 	retryLine   = regexp.MustCompile(`^FAILED - RETRYING: \[([^\]]+)\]: .*\((\d+) retries left\)\.$`)
 	itemPart    = regexp.MustCompile(`^ (?:=> )?\(item=(.*?)\)(?: => |\s*$)`)
 	recapLine   = regexp.MustCompile(`^(\S+)\s+: (ok=.*)$`)
-	diffLine    = regexp.MustCompile(`^(?:--- |\+\+\+ |@@ |[-+ ]|\\ No newline)`)
+	diffLine    = regexp.MustCompile(`^(?:\+\+\+ |@@ |[-+ ]|\\ No newline|$)`)
 )
 
 // parseOutput reads Ansible's default output.
@@ -87,7 +87,7 @@ func (p *parser) parseLine() {
 		p.run.Events[len(p.run.Events)-1].Status += " ignored"
 		return
 	}
-	if diffLine.MatchString(p.line) || len(p.diff) > 0 && p.line == "" {
+	if strings.HasPrefix(p.line, "--- ") || len(p.diff) > 0 && diffLine.MatchString(p.line) {
 		p.diff = append(p.diff, p.line)
 	}
 }

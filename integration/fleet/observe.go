@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // Path is where a path of the host is seen from here. Symbolic links in it that
@@ -63,11 +64,12 @@ func (h *Host) Connections() (int, error) {
 
 // Process is a process of the host, seen from here.
 type Process struct {
-	Pid  int // its number here, not in the host
-	UID  int
-	Name string
-	Args []string
-	CPU  time.Duration // user and system time
+	Pid      int // its number here, not in the host
+	UID      int
+	Name     string
+	Args     []string
+	CPU      time.Duration // user and system time
+	ChildCPU time.Duration // of its children that ended
 }
 
 // Processes lists the processes of the host.
@@ -107,10 +109,13 @@ func readProcess(dir string) (p Process, ok bool) {
 	fields := strings.Fields(s[end+1:])
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
+	cuser, _ := strconv.Atoi(fields[13])
+	csystem, _ := strconv.Atoi(fields[14])
 	p.Pid, _ = strconv.Atoi(filepath.Base(dir))
 	p.UID, p.Name = int(st.Uid), s[open+1:end]
 	p.Args = strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00")
 	p.CPU = time.Duration(user+system) * 10 * time.Millisecond
+	p.ChildCPU = time.Duration(cuser+csystem) * 10 * time.Millisecond
 	return p, true
 }
 
@@ -238,3 +243,17 @@ func (f *Fleet) ClientConfig(h *Host) *ssh.ClientConfig {
 
 // Address is host:port of the host.
 func (h *Host) Address() string { return fmt.Sprintf("%s:%d", h.Addr, h.Port) }
+
+// CPU is the processor time the host's processes have taken so far, including
+// those that ended and were waited for.
+func (h *Host) CPU() (time.Duration, error) {
+	list, err := h.Processes()
+	var sum time.Duration
+	for _, p := range list {
+		sum += p.CPU + p.ChildCPU
+	}
+	return sum, err
+}
+
+// KnownKeys is the check of host keys against a known_hosts file of a fleet.
+func KnownKeys(path string) (ssh.HostKeyCallback, error) { return knownhosts.New(path) }
