@@ -119,7 +119,7 @@ func Strict(l *diag.List) *diag.List {
 	out := &diag.List{}
 	for _, d := range l.Sorted() {
 		n := *d
-		if n.Severity == diag.Warning && slices.Contains([]string{"args", "template", "unsupported", "undefined", "module", "conditional"}, n.Rule) {
+		if n.Severity == diag.Warning && slices.Contains([]string{"args", "syntax", "template", "unsupported", "undefined", "module", "conditional"}, n.Rule) {
 			n.Severity = diag.Error
 		}
 		out.Add(&n)

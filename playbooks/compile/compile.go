@@ -30,6 +30,8 @@ type Options struct {
 	RolesPath, CollectionsPath []string
 	// LibraryPath are further folders with modules.
 	LibraryPath []string
+	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
+	Texts map[string][]byte
 	// Decrypt opens vault files.
 	Decrypt func(text []byte, file string) ([]byte, error)
 	// Templates renders names that must be known before the run; nil means an engine of its own.
@@ -99,7 +101,7 @@ func newCompiler(opts Options) *compiler {
 	if c.tmpl == nil {
 		c.tmpl = template.New(template.Options{})
 	}
-	c.loader = &load.Loader{Decrypt: opts.Decrypt, IsLookup: isLookup, IsModule: isModuleName}
+	c.loader = &load.Loader{Decrypt: opts.Decrypt, Texts: opts.Texts, IsLookup: isLookup, IsModule: isModuleName}
 	return c
 }
 
@@ -130,6 +132,9 @@ func (e *fileError) Error() string { return e.msg }
 func (e *fileError) Unwrap() error { return e.err }
 
 func (c *compiler) exists(path string) bool {
+	if _, virtual := c.opts.Texts[path]; virtual {
+		return true
+	}
 	ok, known := c.stats[path]
 	if !known {
 		_, err := os.Stat(path)

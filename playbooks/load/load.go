@@ -24,6 +24,8 @@ import (
 type Loader struct {
 	// Decrypt opens a vault file; nil makes vault files an error.
 	Decrypt func(text []byte, file string) ([]byte, error)
+	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
+	Texts map[string][]byte
 	// IsLookup tells whether with_<name> is a loop; nil accepts all names.
 	IsLookup func(name string) bool
 	// IsModule tells whether a key of a task is a module; it decides which of several unknown keys is.
@@ -95,6 +97,9 @@ var vaultHeader = []byte("$ANSIBLE_VAULT;")
 
 // ReadFile reads a file and decrypts it when it is a vault file.
 func (l *Loader) ReadFile(path string) (text []byte, vaulted bool, err error) {
+	if text, ok := l.Texts[path]; ok {
+		return text, false, nil
+	}
 	text, err = os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(text, vaultHeader) {
 		return text, false, err
