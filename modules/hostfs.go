@@ -106,7 +106,7 @@ func (d *Draft) Path() string { return filepath.Join(filepath.Dir(d.target), d.n
 // Write adds content.
 func (d *Draft) Write(p []byte) (int, error) { return d.file.Write(p) }
 
-// WriteAt and Seek let a validator or unpacker work on the open file.
+// File is the open draft.
 func (d *Draft) File() *os.File { return d.file }
 
 // Close drops the draft unless it was committed.
@@ -234,38 +234,24 @@ type Replacement struct {
 // WriteFile replaces the content of path in one step, in check mode only notes the
 // change. It returns the name of the backup when one was asked for and made.
 func (h *Host) WriteFile(ctx context.Context, path string, content []byte, r Replacement) (backup string, err error) {
-	h.changed = true
-	if h.Check && r.Validate == "" {
-		return "", nil
-	}
-	d, err := h.validationDraft(path)
-	if err != nil {
-		return "", err
-	}
-	defer d.Close()
-	if _, err := d.Write(content); err != nil {
-		return "", fmt.Errorf("cannot write %s: %w", path, cause(err))
-	}
-	return h.CommitDraft(ctx, d, r)
+	err = h.Act(func() error {
+		d, err := h.NewDraft(path)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		if _, err := d.Write(content); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, cause(err))
+		}
+		backup, err = h.CommitDraft(ctx, d, r)
+		return err
+	})
+	return backup, err
 }
 
-// validationDraft is NewDraft; in check mode, where validating still happens, the draft
-// lies in a private directory instead.
-func (h *Host) validationDraft(path string) (*Draft, error) {
-	if !h.Check {
-		return h.NewDraft(path)
-	}
-	dir, err := h.TempDir()
-	if err != nil {
-		return nil, err
-	}
-	return h.NewDraft(filepath.Join(dir, "draft"))
-}
-
-// CommitDraft validates the draft, makes the backup and puts the draft in place; in check
-// mode it only validates.
+// CommitDraft validates the draft, makes the backup and puts the draft in place.
 func (h *Host) CommitDraft(ctx context.Context, d *Draft, r Replacement) (backup string, err error) {
-	if err := h.Validate(ctx, d.Path(), r.Validate); err != nil || h.Check {
+	if err := h.Validate(ctx, d.Path(), r.Validate); err != nil {
 		return "", err
 	}
 	if r.Backup {
