@@ -160,7 +160,10 @@ func (o *output) print(v value.Value) error {
 	}
 	if o.native {
 		o.nodes = append(o.nodes, v)
-		return o.grow(8)
+		if s, ok := v.(string); ok {
+			return o.grow(len(s) + 16)
+		}
+		return o.grow(16)
 	}
 	switch x := v.(type) {
 	case string:

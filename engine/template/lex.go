@@ -66,6 +66,8 @@ type lexer struct {
 	p      int
 	line   int
 	lineAt int // offset of the start of line
+	seen   int // offset up to which col is counted
+	col    int
 	out    []token
 	// escapedQuote tells of a string constant like 'it\'s' with literal backslashes.
 	escapedQuote bool
@@ -134,7 +136,12 @@ func (l *lexer) emit(t kind, s string, at int) {
 		l.lineAt += i + 1
 		l.line++
 	}
-	l.out = append(l.out, token{t, s, pos{l.line, utf8.RuneCountInString(l.src[l.lineAt:at]) + 1}})
+	if l.seen < l.lineAt || l.seen > at {
+		l.seen, l.col = l.lineAt, 1
+	}
+	l.col += utf8.RuneCountInString(l.src[l.seen:at])
+	l.seen = at
+	l.out = append(l.out, token{t, s, pos{l.line, l.col}})
 }
 
 // tagStart finds the next tag from p: its offset, the length of what opens it, and what it

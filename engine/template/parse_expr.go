@@ -399,7 +399,7 @@ func (p *parser) dotted() string {
 }
 
 func (p *parser) filter(n node, inline bool) node {
-	for p.op("|") || inline {
+	for count := 0; p.op("|") || inline; p.chain(&count) {
 		if !inline {
 			p.i++
 		}

@@ -10,8 +10,8 @@ import (
 
 // MaxItems bounds lists and MaxText strings that one operation may make (ranges, repetition).
 const (
-	MaxItems = 1 << 24
-	MaxText  = 1 << 28
+	MaxItems = 1 << 22
+	MaxText  = 1 << 26
 )
 
 // IsSpace is Python's str.isspace for one character.
