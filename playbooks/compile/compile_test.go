@@ -18,6 +18,13 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
+// compiled is what Compile gives.
+type compiled struct {
+	plan  *plan.Plan
+	grow  plan.Expander
+	diags *diag.List
+}
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // dump writes a plan as text, without the directory it was compiled in.

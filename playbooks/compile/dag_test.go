@@ -1,0 +1,50 @@
+package compile
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// compileText compiles one playbook given as text.
+func compileText(t *testing.T, text string) (dir string, out *compiled) {
+	t.Helper()
+	dir = t.TempDir()
+	path := filepath.Join(dir, "site.yml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, x, ds := Compile(Options{Playbooks: []string{path}, RolesPath: []string{}, CollectionsPath: []string{}})
+	return dir, &compiled{p, x, ds}
+}
+
+func TestGraph(t *testing.T) {
+	_, c := compileText(t, `
+- hosts: all
+  gather_facts: no
+  tasks:
+    - command: ls
+      register: out
+      notify: again
+    - block:
+        - debug: {msg: "{{ out.stdout }}"}
+      rescue:
+        - debug: var=out
+  handlers:
+    - name: again
+      debug: {msg: x}
+`)
+	var b strings.Builder
+	if err := Graph(c.plan).Mermaid(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`p1v1["command"]`, "p1v1 --> p1v2", `p1v1 -.->|"out"| p1v2`, `p1v1 -.->|"out"| p1v3`, `p1v2 ==>|"rescue"| p1v3`,
+		`p1v1 -.->|"notify"| p1h0`, `p1h0("again")`, "p1v2 --> p1v4", "p1v3 --> p1v4", `subgraph p1b1rescue["rescue"]`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in\n%s", want, b.String())
+		}
+	}
+}
