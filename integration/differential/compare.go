@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -90,7 +91,7 @@ func comparable(c Case, e Event) string {
 	var m map[string]json.RawMessage
 	failed := strings.HasPrefix(e.Status, "fatal") || strings.HasPrefix(e.Status, "failed") || e.Status == "unreachable"
 	if !failed || json.Unmarshal(e.Result, &m) != nil {
-		return string(e.Result)
+		return compact(e.Result)
 	}
 	keep := map[string]json.RawMessage{}
 	for _, k := range []string{"rc", "stdout", "stderr", "failed_when_result", "censored", "assertion", "evaluated_to", "attempts"} {
@@ -103,9 +104,18 @@ func comparable(c Case, e Event) string {
 	}
 	b, err := json.Marshal(keep)
 	if err != nil {
-		return string(e.Result)
+		return compact(e.Result)
 	}
 	return string(b)
+}
+
+// compact undoes the indenting of golden files.
+func compact(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return string(raw)
+	}
+	return b.String()
 }
 
 // compareLines reports the first few differences of two lists of events.
