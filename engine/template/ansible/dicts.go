@@ -44,13 +44,9 @@ func items2dict(_ *template.Call, a []value.Value) (value.Value, error) {
 	}
 	out := value.NewDict(len(vs))
 	for _, v := range vs {
-		d, ok := v.(*value.Dict)
-		if !ok {
-			return nil, fmt.Errorf("items2dict requires each item to be a dictionary with the keys %s and %s, got %s", value.Repr(a[1]), value.Repr(a[2]), value.Repr(v))
-		}
-		key, ok1 := d.Get(a[1])
-		val, ok2 := d.Get(a[2])
-		if !ok1 || !ok2 {
+		key, ok1, err1 := value.Item(v, a[1])
+		val, ok2, err2 := value.Item(v, a[2])
+		if !ok1 || !ok2 || err1 != nil || err2 != nil {
 			return nil, fmt.Errorf("items2dict requires each dictionary in the list to contain the keys %s and %s, got %s instead", value.Repr(a[1]), value.Repr(a[2]), value.Repr(v))
 		}
 		if err := out.Set(key, val); err != nil {

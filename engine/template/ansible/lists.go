@@ -81,7 +81,7 @@ func subelementsFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := subelements(elements, path, isTrue(a[2]))
+	out, err := subelements(elements, path, isTrue(a[2]), false)
 	return list(out), err
 }
 
@@ -100,7 +100,8 @@ func subPath(v value.Value) ([]value.Value, error) {
 	return nil, errors.New("subelements must be a list or a string")
 }
 
-func subelements(elements, path []value.Value, skipMissing bool) ([]value.Value, error) {
+// The lookup takes the sublist out of the item it stands in: take does.
+func subelements(elements, path []value.Value, skipMissing, take bool) ([]value.Value, error) {
 	out := []value.Value{}
 	for _, e := range elements {
 		sub := e
@@ -134,11 +135,29 @@ func subelements(elements, path []value.Value, skipMissing bool) ([]value.Value,
 		if err != nil {
 			return nil, err
 		}
+		if take {
+			e = without(e, path)
+		}
 		for _, s := range vs {
 			out = append(out, value.Tuple{e, s})
 		}
 	}
 	return out, nil
+}
+
+// without is a copy of v that lacks what path leads to.
+func without(v value.Value, path []value.Value) value.Value {
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return v
+	}
+	c := d.Clone()
+	if len(path) == 1 {
+		c.Delete(path[0])
+	} else if inner, ok := c.Get(path[0]); ok {
+		_ = c.Set(path[0], without(inner, path[1:]))
+	}
+	return c
 }
 
 func extract(_ *template.Call, a []value.Value) (value.Value, error) {

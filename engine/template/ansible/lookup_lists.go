@@ -20,7 +20,7 @@ func init() {
 	register("indexed_items", "", lookupIndexed)
 	register("nested", "", lookupNested)
 	register("together", "", lookupTogether)
-	register("subelements", "skip_missing", lookupSubelements)
+	register("subelements", "", lookupSubelements)
 	register("sequence", "start end count stride format", lookupSequence)
 	register("random_choice", "", lookupRandomChoice)
 }
@@ -109,7 +109,7 @@ func lookupTogether(_ *template.Context, terms []value.Value, _ options) ([]valu
 	return out, nil
 }
 
-func lookupSubelements(_ *template.Context, terms []value.Value, o options) ([]value.Value, error) {
+func lookupSubelements(_ *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
 	if len(terms) < 2 || len(terms) > 3 {
 		return nil, errors.New("subelements lookup expects a list of two or three items")
 	}
@@ -131,7 +131,7 @@ func lookupSubelements(_ *template.Context, terms []value.Value, o options) ([]v
 	if err != nil {
 		return nil, err
 	}
-	skip := o.bool("skip_missing", false)
+	skip := false
 	if len(terms) == 3 {
 		flags, ok := terms[2].(*value.Dict)
 		if !ok {
@@ -140,7 +140,7 @@ func lookupSubelements(_ *template.Context, terms []value.Value, o options) ([]v
 		v, _ := flags.GetString("skip_missing")
 		skip = isTrue(v) && (!isText(v) || isYes(text(v)))
 	}
-	return subelements(elements, path, skip)
+	return subelements(elements, path, skip, true)
 }
 
 func isYes(s string) bool {

@@ -1,0 +1,324 @@
+package ansible
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"fettle/engine/template"
+	"fettle/engine/value"
+)
+
+// utils registers a filter of ansible.utils, also under its older names.
+func utils(name, params string, f body) {
+	filterAs([]string{"ansible.utils." + name, "ansible.netcommon." + name, name}, name+params, f)
+}
+
+func init() {
+	utils("ipaddr", "(value, query='', version=False, alias='ipaddr')", ipaddrFilter("", 0))
+	utils("ipv4", "(value, query='', version=False, alias='ipv4')", ipaddrFilter("", 4))
+	utils("ipv6", "(value, query='', version=False, alias='ipv6')", ipaddrFilter("", 6))
+	utils("ipwrap", "(value, query='')", ipwrap)
+}
+
+// ipaddrFilter makes ipaddr, or ipv4 and ipv6, which take one family only.
+func ipaddrFilter(_ string, family int) body {
+	return func(_ *template.Call, a []value.Value) (value.Value, error) {
+		version := family
+		if n, ok := a[2].(int64); ok && version == 0 {
+			version = int(n)
+		}
+		if isSequence(a[0]) {
+			vs, err := value.Iterate(a[0])
+			if err != nil {
+				return nil, err
+			}
+			out := []value.Value{}
+			for _, v := range vs {
+				r, err := ipQuery(v, a[1], version)
+				if err != nil {
+					return nil, err
+				}
+				if isTrue(r) {
+					out = append(out, r)
+				}
+			}
+			return list(out), nil
+		}
+		if a[0] == nil {
+			return nil, errors.New("Unrecognized type None for ipaddr filter <value>")
+		}
+		return ipQuery(a[0], a[1], version)
+	}
+}
+
+// ipQuery answers one question about one value; False means that it is no address.
+func ipQuery(v, query value.Value, version int) (value.Value, error) {
+	if _, isBool := v.(bool); isBool || !isTrue(v) {
+		return false, nil
+	}
+	n, err := parseIP(v)
+	if err != nil || version == 4 && !n.addr.Is4() || version == 6 && n.addr.Is4() {
+		return false, nil
+	}
+	q := text(query)
+	if f, ok := ipQueries[q]; ok {
+		return f(n)
+	}
+	if i, err := strconv.ParseInt(q, 10, 64); err == nil {
+		return nthQuery(n, i)
+	}
+	other, err := parseIPText(q)
+	if err != nil {
+		return nil, fmt.Errorf("ipaddr: unknown filter type: %s", q)
+	}
+	if other.contains(n) {
+		return n.text(), nil
+	}
+	return nil, nil
+}
+
+func nthQuery(n ipnet, i int64) (value.Value, error) {
+	if n.plain {
+		return n.addr.String(), nil
+	}
+	if n.isSize(1) {
+		return n.String(), nil
+	}
+	a, ok := n.nth(i)
+	if !ok {
+		return false, nil
+	}
+	return fmt.Sprintf("%s/%d", a, n.bits), nil
+}
+
+// answer is what a query gives: nil where Ansible says None.
+type answer func(n ipnet) (value.Value, error)
+
+// ipQueries is filled by init, for its functions refer to one another.
+var ipQueries map[string]answer
+
+func init() {
+	ipQueries = map[string]answer{
+		"":                 give(func(n ipnet) value.Value { return n.text() }),
+		"bool":             give(func(ipnet) value.Value { return true }),
+		"cidr":             give(func(n ipnet) value.Value { return n.String() }),
+		"prefix":           give(func(n ipnet) value.Value { return int64(n.bits) }),
+		"size":             give(func(n ipnet) value.Value { return value.FromBig(n.size()) }),
+		"revdns":           give(func(n ipnet) value.Value { return reverseName(n.addr) }),
+		"netmask":          give(func(n ipnet) value.Value { return n.mask().String() }),
+		"network":          give(func(n ipnet) value.Value { return n.first().String() }),
+		"subnet":           give(func(n ipnet) value.Value { return fmt.Sprintf("%s/%d", n.first(), n.bits) }),
+		"hostmask":         give(func(n ipnet) value.Value { return n.hostmask().String() }),
+		"network_netmask":  give(func(n ipnet) value.Value { return n.first().String() + " " + n.mask().String() }),
+		"network_wildcard": give(func(n ipnet) value.Value { return n.first().String() + " " + n.hostmask().String() }),
+		"version":          give(ipVersion),
+		"type":             give(ipType),
+		"int":              give(ipInt),
+		"address":          give(ipAddress),
+		"host":             give(ipHost),
+		"gateway":          give(ipGateway),
+		"ip/prefix":        give(func(n ipnet) value.Value { return ifHost(n, n.String()) }),
+		"ip_netmask":       give(func(n ipnet) value.Value { return ifHost(n, n.addr.String()+" "+n.mask().String()) }),
+		"net":              give(func(n ipnet) value.Value { return only(n.isNetwork(), n.String()) }),
+		"broadcast":        give(func(n ipnet) value.Value { return only(!n.isSize(1) && !n.isSize(2), n.last().String()) }),
+		"size_usable":      give(ipSizeUsable),
+		"wrap":             give(ipWrap),
+		"ipv4":             give(ipAsV4),
+		"ipv6":             give(ipAsV6),
+		"6to4":             give(ip6to4),
+		"private":          class(isPrivate),
+		"public":           class(isPublic),
+		"link-local":       class(isLinkLocal),
+		"loopback":         class(isLoopback),
+		"multicast":        class(isMulticast),
+		"unicast":          class(func(a netip.Addr) bool { return !isMulticast(a) }),
+		"first_usable":     usable(func(_ ipnet, first, _ netip.Addr) value.Value { return first.String() }),
+		"last_usable":      usable(func(_ ipnet, _, last netip.Addr) value.Value { return last.String() }),
+		"range_usable":     usable(func(_ ipnet, first, last netip.Addr) value.Value { return first.String() + "-" + last.String() }),
+		"next_usable":      usable(func(n ipnet, _, _ netip.Addr) value.Value { return usableAt(n, 1) }),
+		"previous_usable":  usable(func(n ipnet, _, _ netip.Addr) value.Value { return usableAt(n, -1) }),
+		"peer":             ipPeer,
+	}
+	for alias, name := range map[string]string{
+		"ip": "address", "gw": "gateway", "host/prefix": "gateway", "hostnet": "gateway", "router": "gateway", "address/prefix": "gateway",
+		"network_id": "network", "network/prefix": "subnet", "wildcard": "hostmask", "v4": "ipv4", "v6": "ipv6",
+		"lo": "loopback",
+	} {
+		ipQueries[alias] = ipQueries[name]
+	}
+}
+
+func give(f func(ipnet) value.Value) answer {
+	return func(n ipnet) (value.Value, error) { return f(n), nil }
+}
+
+// only is v where ok, else None.
+func only(ok bool, v value.Value) value.Value {
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+// class keeps values whose address has a property.
+func class(is func(netip.Addr) bool) answer {
+	return give(func(n ipnet) value.Value { return only(is(n.addr), n.text()) })
+}
+
+func usable(f func(n ipnet, first, last netip.Addr) value.Value) answer {
+	return func(n ipnet) (value.Value, error) {
+		if n.plain {
+			return nil, errors.New("Not a network address")
+		}
+		first, last, ok := n.usable()
+		if !ok {
+			return nil, nil
+		}
+		return f(n, first, last), nil
+	}
+}
+
+// usableAt is the usable address that many places from the value's own, or None.
+func usableAt(n ipnet, offset int64) value.Value {
+	first, last, ok := n.usable()
+	a, valid := shift(n.addr, big.NewInt(offset))
+	return only(ok && valid && first.Compare(a) <= 0 && a.Compare(last) <= 0, a.String())
+}
+
+func ipVersion(n ipnet) value.Value {
+	if n.addr.Is4() {
+		return int64(4)
+	}
+	return int64(6)
+}
+
+func ipType(n ipnet) value.Value {
+	if !n.plain && n.isNetwork() {
+		return "network"
+	}
+	return "address"
+}
+
+func ipInt(n ipnet) value.Value {
+	if n.plain {
+		return value.FromBig(toInt(n.addr))
+	}
+	return fmt.Sprintf("%s/%d", toInt(n.addr), n.bits)
+}
+
+func ipAddress(n ipnet) value.Value {
+	return only(!n.isNetwork() || n.isSize(2) || !n.addr.Is4(), n.addr.String())
+}
+
+func ipHost(n ipnet) value.Value { return only(!n.isNetwork() || n.isSize(2), n.String()) }
+
+// ipGateway is the address with its prefix when a host can have it.
+func ipGateway(n ipnet) value.Value {
+	if !n.isSize(1) && !n.isSize(2) && (n.isNetwork() || n.addr.Is4() && n.addr == n.last()) {
+		return false
+	}
+	return n.String()
+}
+
+func ifHost(n ipnet, v value.Value) value.Value {
+	return only(!n.isSize(1) && (!n.isNetwork() || n.isSize(2)), v)
+}
+
+func ipSizeUsable(n ipnet) value.Value {
+	switch {
+	case n.isSize(1):
+		return int64(0)
+	case n.isSize(2):
+		return int64(2)
+	}
+	return value.FromBig(new(big.Int).Sub(n.size(), big.NewInt(2)))
+}
+
+func ipWrap(n ipnet) value.Value {
+	switch {
+	case n.addr.Is4():
+		return n.text()
+	case n.plain:
+		return "[" + n.addr.String() + "]"
+	}
+	return fmt.Sprintf("[%s]/%d", n.addr, n.bits)
+}
+
+func ipAsV4(n ipnet) value.Value {
+	if n.addr.Is4() {
+		return n.text()
+	}
+	if !within(n.addr.Unmap(), "0.0.0.0/0") && !within(n.addr, "::/96") {
+		return false
+	}
+	raw := n.addr.As16()
+	return fmt.Sprintf("%s/%d", netip.AddrFrom4([4]byte(raw[12:])), max(n.bits-96, 0))
+}
+
+func ipAsV6(n ipnet) value.Value {
+	if !n.addr.Is4() {
+		return n.text()
+	}
+	return fmt.Sprintf("%s/%d", netip.AddrFrom16(n.addr.As16()), n.bits+96)
+}
+
+func ip6to4(n ipnet) value.Value {
+	if !n.addr.Is4() {
+		if within(n.addr, "2002::/16") {
+			return n.raw
+		}
+		return false
+	}
+	if n.isNetwork() {
+		return false
+	}
+	b := n.addr.As4()
+	return fmt.Sprintf("2002:%02x%02x:%02x%02x::1/48", b[0], b[1], b[2], b[3])
+}
+
+func ipPeer(n ipnet) (value.Value, error) {
+	switch {
+	case n.plain:
+		return nil, errors.New("Not a network address")
+	case n.isSize(2):
+		if n.addr == n.first() {
+			return n.last().String(), nil
+		}
+		return n.first().String(), nil
+	case n.bits != width(n.addr)-2:
+		return nil, errors.New("Not a point-to-point network")
+	}
+	switch n.addr {
+	case n.first():
+		return nil, errors.New("Network address of /30 has no peer")
+	case n.last():
+		return nil, errors.New("Broadcast address of /30 has no peer")
+	case n.first().Next():
+		return n.last().Prev().String(), nil
+	}
+	return n.first().Next().String(), nil
+}
+
+// ipwrap puts IPv6 addresses in brackets and leaves everything else alone.
+func ipwrap(_ *template.Call, a []value.Value) (value.Value, error) {
+	one := func(v value.Value) value.Value {
+		n, err := parseIP(v)
+		if err != nil || !isText(v) && !value.IsNumber(v) || isText(v) && strings.Trim(text(v), "0123456789") == "" {
+			return v
+		}
+		return ipWrap(n)
+	}
+	if !isSequence(a[0]) {
+		return one(a[0]), nil
+	}
+	vs, err := value.Iterate(a[0])
+	out := []value.Value{}
+	for _, v := range vs {
+		out = append(out, one(v))
+	}
+	return list(out), err
+}
