@@ -5,6 +5,7 @@ import (
 	_ "fettle/modules/commands"
 	_ "fettle/modules/control"
 	_ "fettle/modules/files"
+	_ "fettle/modules/network"
 	_ "fettle/modules/packages"
 	_ "fettle/modules/services"
 	_ "fettle/modules/system"
