@@ -157,7 +157,7 @@ func (c *conn) Start(ctx context.Context, command string, opts transport.StartOp
 	if err != nil {
 		return nil, err
 	}
-	p := &process{Channel: ch, ended: make(chan struct{})}
+	p := newProcess(ch)
 	go p.requests(reqs)
 	if err := c.begin(p, command, opts); err != nil {
 		_ = ch.Close()
@@ -212,9 +212,31 @@ func (c *conn) sends(name string) bool {
 // process is a command in a channel of its own.
 type process struct {
 	ssh.Channel
-	ended chan struct{} // closed when nothing more comes from the host
-	code  int
-	err   error
+	stdout *io.PipeReader
+	stderr *io.PipeReader
+	killed chan struct{}
+	once   sync.Once
+	ended  chan struct{} // closed when nothing more comes from the host
+	code   int
+	err    error
+}
+
+// newProcess reads the channel through pipes: a read from a channel ends only when the
+// host wants it, but Kill must end it in any case.
+func newProcess(ch ssh.Channel) *process {
+	p := &process{Channel: ch, killed: make(chan struct{}), ended: make(chan struct{})}
+	p.stdout = pump(ch, 16<<10)
+	p.stderr = pump(ch.Stderr(), 2<<10)
+	return p
+}
+
+func pump(from io.Reader, size int) *io.PipeReader {
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.CopyBuffer(w, from, make([]byte, size))
+		_ = w.CloseWithError(err)
+	}()
+	return r
 }
 
 var errNoCode = errors.New("the host did not say how the command ended")
@@ -247,21 +269,39 @@ func (p *process) requests(reqs <-chan *ssh.Request) {
 
 var signals = map[string]int{"ABRT": 6, "ALRM": 14, "FPE": 8, "HUP": 1, "ILL": 4, "INT": 2, "KILL": 9, "PIPE": 13, "QUIT": 3, "SEGV": 11, "TERM": 15, "USR1": 10, "USR2": 12}
 
-func (p *process) Stdout() io.Reader { return p.Channel }
-func (p *process) Stderr() io.Reader { return p.Channel.Stderr() }
+func (p *process) Stdout() io.Reader { return p.stdout }
+func (p *process) Stderr() io.Reader { return p.stderr }
 func (p *process) CloseStdin() error { return p.CloseWrite() }
 
 func (p *process) Wait() (int, error) {
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-p.killed:
+		select {
+		case <-p.ended:
+		case <-time.After(killGrace):
+			return 0, errNoCode
+		}
+	}
 	_ = p.Close()
 	return p.code, p.err
 }
 
-// Kill tells the host to end the command and closes the channel, which ends its input and
-// output too.
+// killGrace is how long after Kill the host may still tell the exit code.
+const killGrace = time.Second
+
+// Kill tells the host to end the command and closes the channel. sshd signals processes
+// of all users but root; a command that reads its input or has a terminal ends anyway.
 func (p *process) Kill() error {
 	_, err := p.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"TERM"}))
-	return errors.Join(err, p.Close())
+	err = errors.Join(err, p.Close())
+	p.once.Do(func() { close(p.killed) })
+	_ = p.stdout.CloseWithError(io.EOF)
+	_ = p.stderr.CloseWithError(io.EOF)
+	if errors.Is(err, io.EOF) {
+		return nil // it has ended already
+	}
+	return err
 }
 
 // sftp opens the file transfer subsystem.
@@ -328,11 +368,11 @@ func putSFTP(x *sftp.Client, tmp, name string, mode uint32, content io.Reader) e
 }
 
 func (c *conn) putCat(ctx context.Context, tmp, name string, mode uint32, size int64, content io.Reader) error {
-	t, n := become.Quote(tmp), become.Quote(name)
-	whole := "true"
-	if size >= 0 {
-		whole = fmt.Sprintf("[ $(wc -c < %s) -eq %d ]", t, size)
+	if size < 0 {
+		return errors.New("the host has no sftp, and the size of the content is not known")
 	}
+	t, n := become.Quote(tmp), become.Quote(name)
+	whole := fmt.Sprintf("[ $(wc -c < %s) -eq %d ]", t, size)
 	script := fmt.Sprintf("umask 077; cat > %s && %s && chmod %04o %s && mv -f %s %s || { rm -f %s; exit 1; }", t, whole, mode&0o777, t, t, n, t)
 	_, err := c.pipe(ctx, script, content, io.Discard)
 	return err
@@ -371,9 +411,7 @@ func (c *conn) pipe(ctx context.Context, script string, in io.Reader, out io.Wri
 	var inErr error
 	copying.Go(func() {
 		if in != nil {
-			if _, inErr = io.Copy(p, in); inErr != nil {
-				_ = p.Kill() // so that the end of the input is not taken for good
-			}
+			_, inErr = io.Copy(p, in)
 		}
 		_ = p.CloseStdin()
 	})

@@ -1,6 +1,7 @@
 package sshsim
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -107,9 +108,11 @@ func (s *session) exec(line string) {
 		s.running.Go(func() { s.exit(127) })
 		return
 	}
+	kill := context.AfterFunc(s.server.ctx, func() { s.signal(syscall.SIGKILL) })
 	s.running.Go(func() {
 		wait()
 		s.exit(code(cmd))
+		kill()
 	})
 }
 

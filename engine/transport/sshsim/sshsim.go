@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -57,6 +58,7 @@ type Server struct {
 	stop   context.CancelFunc
 	tasks  sync.WaitGroup
 
+	closing                                          atomic.Bool
 	connections, execs, transfers, refused, starting atomic.Int64
 
 	mu    sync.Mutex
@@ -151,12 +153,18 @@ func (s *Server) Cut() {
 	}
 }
 
+// closeGrace is what processes get to end by themselves when their input has ended.
+const closeGrace = 2 * time.Second
+
 // Close ends the server and every process it started.
 func (s *Server) Close() error {
+	s.closing.Store(true)
 	err := s.lis.Close()
-	s.stop()
 	s.Cut()
+	kill := time.AfterFunc(closeGrace, s.stop)
 	s.tasks.Wait()
+	kill.Stop()
+	s.stop()
 	return err
 }
 
@@ -182,7 +190,7 @@ func (s *Server) accept() {
 			s.mu.Unlock()
 			_ = c.Close()
 		})
-		if s.ctx.Err() != nil {
+		if s.closing.Load() {
 			_ = c.Close()
 		}
 	}
