@@ -191,7 +191,8 @@ func checkChoice(o *Option, v value.Value) *ArgError {
 			return nil
 		}
 	}
-	if !slices.Contains(o.Choices, s) {
+	escaped := strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(s)
+	if !slices.Contains(o.Choices, s) && !slices.Contains(o.Choices, escaped) {
 		return bad(s)
 	}
 	return nil

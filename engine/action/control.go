@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -82,13 +83,22 @@ func debugVar(c *Call, res *value.Dict, raw value.Value) (*value.Dict, error) {
 	v, err := c.T.Render(&value.Template{Src: "{{ " + expr + " }}", At: at})
 	if err != nil {
 		if isUndefined(err) {
-			res.SetString(expr, "VARIABLE IS NOT DEFINED!: "+err.Error())
+			res.SetString(expr, "<< error 1 - "+undefinedText(err)+" >>")
 			return res, nil
 		}
 		return nil, err
 	}
 	res.SetString(expr, v)
 	return res, nil
+}
+
+// undefinedText is what is missing, without the place.
+func undefinedText(err error) string {
+	var u *value.UndefinedError
+	if errors.As(err, &u) {
+		return u.Error()
+	}
+	return err.Error()
 }
 
 func isIdentifier(s string) bool {

@@ -147,4 +147,3 @@ func templateVars(path, dest string) map[string]value.Value {
 		"template_uid": owner, "template_mtime": template.NewTime(mtime), "template_run_date": template.NewTime(time.Now()), "template_destpath": dest,
 	}
 }
-

@@ -36,6 +36,9 @@ type PlayStart struct {
 // NoHosts says that a play matched no hosts.
 type NoHosts struct{ Play, Pattern string }
 
+// NoHostsLeft says that a play ends because too many hosts failed.
+type NoHostsLeft struct{}
+
 // TaskStart says that the first host reaches a task.
 type TaskStart struct {
 	At      time.Time
@@ -46,15 +49,16 @@ type TaskStart struct {
 
 // Task names a task in events. The same pointer is used by all events of one task.
 type Task struct {
-	ID     int
-	Name   string // as shown, templated as far as possible; "" prints the action
-	Role   string
-	Action string // the module as the playbook wrote it
-	Module string // fully qualified
-	Pos    diag.Pos
-	NoLog  bool
-	Tags   []string
-	Args   string // for "task args" headings; "" unless asked for
+	ID      int
+	Name    string // as shown, templated as far as possible; "" prints the action
+	Role    string
+	Handler bool
+	Action  string // the module as the playbook wrote it
+	Module  string // fully qualified
+	Pos     diag.Pos
+	NoLog   bool
+	Tags    []string
+	Args    string // for "task args" headings; "" unless asked for
 }
 
 // Status of a task on a host.
@@ -160,17 +164,18 @@ type RunEnd struct {
 	ExitCode int
 }
 
-func (RunStart) event()   {}
-func (PlayStart) event()  {}
-func (NoHosts) event()    {}
-func (TaskStart) event()  {}
-func (ItemResult) event() {}
-func (HostResult) event() {}
-func (Retry) event()      {}
-func (Progress) event()   {}
-func (Live) event()       {}
-func (Included) event()   {}
-func (Notified) event()   {}
-func (Warning) event()    {}
-func (Display) event()    {}
-func (RunEnd) event()     {}
+func (RunStart) event()    {}
+func (PlayStart) event()   {}
+func (NoHosts) event()     {}
+func (NoHostsLeft) event() {}
+func (TaskStart) event()   {}
+func (ItemResult) event()  {}
+func (HostResult) event()  {}
+func (Retry) event()       {}
+func (Progress) event()    {}
+func (Live) event()        {}
+func (Included) event()    {}
+func (Notified) event()    {}
+func (Warning) event()     {}
+func (Display) event()     {}
+func (RunEnd) event()      {}

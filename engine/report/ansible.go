@@ -13,8 +13,8 @@ import (
 // is that of the inventory.
 type ansible struct {
 	o       Options
-	task    *event.Task
-	pending *event.TaskStart
+	shown   *event.Task // whose banner stands last
+	pending *event.Task // whose banner is still to come
 }
 
 func newAnsible(o Options) Reporter { return &ansible{o: o} }
@@ -62,9 +62,11 @@ func (a *ansible) Emit(e event.Event) {
 		a.banner(name)
 	case event.NoHosts:
 		a.line(cyan, "skipping: no hosts matched")
+	case event.NoHostsLeft:
+		a.banner("NO MORE HOSTS LEFT")
 	case event.TaskStart:
-		a.pending, a.task = &x, x.Task
-		if !a.o.HideSkipped && !a.o.HideOK {
+		a.pending = x.Task
+		if x.Hosts > 0 && !a.o.HideSkipped && !a.o.HideOK {
 			a.heading()
 		}
 	case event.ItemResult:
@@ -79,7 +81,7 @@ func (a *ansible) Emit(e event.Event) {
 		}
 		a.line(cyan, "included: %s for %s%s", x.File, strings.Join(x.Hosts, ", "), label)
 	case event.Retry:
-		a.heading()
+		a.of(x.Task)
 		a.line(darkGray, "FAILED - RETRYING: [%s]: %s (%d retries left).%s", x.Host, taskName(x.Task), x.Retries-x.Attempt+1, a.verbose(x.Result, 2))
 	case event.Notified:
 		if a.o.Verbosity >= 2 {
@@ -118,24 +120,35 @@ func taskName(t *event.Task) string {
 	return name
 }
 
-// heading prints the task's banner, once and not before something is shown for it.
+// heading prints the banner of the task that has begun, when that has not been done.
 func (a *ansible) heading() {
-	if a.pending == nil {
-		return
+	if a.pending != nil {
+		a.headingOf(a.pending)
 	}
+}
+
+// of makes sure that the banner above is that of a result's task: with the free strategy
+// results of several tasks come mixed.
+func (a *ansible) of(t *event.Task) {
+	if a.pending == t || a.shown != t {
+		a.headingOf(t)
+	}
+}
+
+func (a *ansible) headingOf(t *event.Task) {
 	word := "TASK"
-	if a.pending.Handler {
+	if t.Handler {
 		word = "RUNNING HANDLER"
 	}
 	args := ""
-	if a.pending.Task.Args != "" {
-		args = " " + a.pending.Task.Args
+	if t.Args != "" {
+		args = " " + t.Args
 	}
-	a.banner(word + " [" + taskName(a.pending.Task) + args + "]")
+	a.banner(word + " [" + taskName(t) + args + "]")
 	if a.o.TaskPath || a.o.Verbosity >= 2 {
-		a.line(darkGray, "task path: %s:%d", a.pending.Task.Pos.File, a.pending.Task.Pos.Line)
+		a.line(darkGray, "task path: %s:%d", t.Pos.File, t.Pos.Line)
 	}
-	a.pending = nil
+	a.shown, a.pending = t, nil
 }
 
 func hostLabel(host, delegated string) string {
@@ -181,23 +194,29 @@ func (a *ansible) tail(t *event.Task, d *value.Dict) string {
 	return " => " + a.dump(d, always)
 }
 
+// onlyDebug is what is shown of debug: the message alone, or the variable.
 func onlyDebug(d *value.Dict) *value.Dict {
+	if m, ok := d.GetString("msg"); ok {
+		return value.DictOf("msg", m)
+	}
+	hidden := map[string]bool{"changed": true, "failed": true, "skipped": true, "invocation": true, "ansible_loop_var": true,
+		"ansible_index_var": true, "ansible_loop": true}
+	for _, n := range []string{"ansible_loop_var", "ansible_index_var"} {
+		if v, ok := d.GetString(n); ok {
+			hidden[value.Str(v)] = true
+		}
+	}
 	out := value.NewDict(1)
 	for _, e := range d.Entries() {
-		switch e.Key {
-		case value.Value("changed"), value.Value("failed"), value.Value("item"), value.Value("ansible_loop_var"), value.Value("ansible_index_var"), value.Value("skipped"):
-			continue
+		if name, _ := e.Key.(string); !hidden[name] {
+			_ = out.Set(e.Key, e.Value)
 		}
-		_ = out.Set(e.Key, e.Value)
 	}
 	return out
 }
 
 func (a *ansible) item(x event.ItemResult) {
 	label := value.Str(x.Label)
-	if x.Task.NoLog {
-		label = "None"
-	}
 	host := hostLabel(x.Host, x.Delegated)
 	switch x.Status {
 	case event.OK, event.Changed:
@@ -211,15 +230,15 @@ func (a *ansible) item(x event.ItemResult) {
 		} else if a.o.HideOK {
 			return
 		}
-		a.heading()
+		a.of(x.Task)
 		a.line(code, "%s: [%s] => (item=%s)%s", word, host, label, a.tail(x.Task, x.Result))
 	case event.Failed, event.Unreachable:
-		a.heading()
+		a.of(x.Task)
 		a.diffs(x.Diff)
 		a.line(red, "failed: [%s] (item=%s) => %s", host, label, a.dump(x.Result, false))
 	case event.Skipped:
 		if !a.o.HideSkipped {
-			a.heading()
+			a.of(x.Task)
 			a.line(cyan, "skipping: [%s] => (item=%s) %s", host, label, a.skipTail(x.Result))
 		}
 	}
@@ -246,12 +265,12 @@ func (a *ansible) host(x event.HostResult) {
 		} else if a.o.HideOK {
 			return
 		}
-		a.heading()
+		a.of(x.Task)
 		a.diffs(x.Diff)
 		a.line(code, "%s: [%s]%s", word, host, a.tail(x.Task, x.Result))
 	case event.Skipped:
 		if !a.o.HideSkipped {
-			a.heading()
+			a.of(x.Task)
 			tail := ""
 			if a.o.Verbosity > 0 && x.Result != nil && !x.Loop {
 				tail = " => " + a.dump(x.Result, false)
@@ -259,7 +278,7 @@ func (a *ansible) host(x event.HostResult) {
 			a.line(cyan, "skipping: [%s]%s", host, tail)
 		}
 	case event.Failed:
-		a.heading()
+		a.of(x.Task)
 		if !x.Loop {
 			a.diffs(x.Diff)
 			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.dump(x.Result, false))
@@ -268,7 +287,7 @@ func (a *ansible) host(x event.HostResult) {
 			a.line(cyan, "...ignoring")
 		}
 	case event.Unreachable:
-		a.heading()
+		a.of(x.Task)
 		a.line(brightRed, "fatal: [%s]: UNREACHABLE! => %s", host, a.dump(x.Result, false))
 		if x.Ignored {
 			a.line(cyan, "...ignoring")
@@ -282,7 +301,6 @@ func (a *ansible) diffs(all []value.Value) {
 		if len(lines) == 0 {
 			continue
 		}
-		a.heading()
 		for _, l := range lines {
 			a.line(diffColor(l), "%s", l)
 		}

@@ -153,7 +153,7 @@ func (h *human) flushHeading() {
 		return
 	}
 	word := "TASK "
-	if h.task.Handler {
+	if h.task.Task.Handler {
 		word = "HANDLER "
 	}
 	line := h.style.bold.Render(word + taskName(h.task.Task))

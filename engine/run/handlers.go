@@ -23,7 +23,13 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 			name := value.Str(e)
 			hs := pr.findHandlers(name, u)
 			if len(hs) == 0 {
-				pr.notifyFailed(out, fmt.Errorf("the requested handler %q was not found in either the main handlers list nor in the listening handlers list", name))
+				err := fmt.Errorf("the requested handler %q was not found in either the main handlers list nor in the listening handlers list", name)
+				if pr.r.LenientHandlers {
+					pr.r.warnOnce(u.task.Pos, err.Error())
+					continue
+				}
+				pr.abort = &placed{at: u.task.Pos, err: err}
+				pr.ended = true
 				return
 			}
 			for _, h := range hs {
@@ -54,22 +60,21 @@ func (pr *playRun) notifyFailed(out *outcome, err error) {
 	out.result.SetString("msg", err.Error())
 }
 
-// findHandlers finds what a notification reaches: the last handler of that name (in the
-// notifying task's role first), and all that listen to it.
+// findHandlers finds what a notification reaches: the handler of that name (in the notifying
+// task's role first, else in the list that was loaded last; of one list the first), and all
+// that listen to it.
 func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
 	var out []*plan.Handler
 	var named *plan.Handler
 	for i := len(pr.handlers) - 1; i >= 0; i-- {
 		h := pr.handlers[i]
-		if !pr.handlerNamed(h, name, u) {
-			continue
+		if named != nil && (named.Task.File != h.Task.File || !sameRole(named.Task.Role, h.Task.Role)) {
+			if u.task.Role == nil || sameRole(named.Task.Role, u.task.Role) || !sameRole(h.Task.Role, u.task.Role) {
+				continue
+			}
 		}
-		if named == nil {
+		if pr.handlerNamed(h, name, u) {
 			named = h
-		}
-		if sameRole(h.Task.Role, u.task.Role) && u.task.Role != nil {
-			named = h
-			break
 		}
 	}
 	for _, h := range pr.handlers {

@@ -157,7 +157,24 @@ func (u *turn) lookupItems(name string, expr value.Value) ([]value.Value, error)
 	case value.Tuple:
 		terms = x
 	}
-	return u.t.Query(name, terms, nil)
+	items, err := u.t.Query(name, terms, nil)
+	for i, v := range items {
+		items[i] = listsForTuples(v)
+	}
+	return items, err
+}
+
+// listsForTuples turns tuples into lists, as ansible-core does since 2.19.
+func listsForTuples(v value.Value) value.Value {
+	t, ok := v.(value.Tuple)
+	if !ok {
+		return v
+	}
+	out := &value.List{V: make([]value.Value, len(t))}
+	for i, e := range t {
+		out.V[i] = listsForTuples(e)
+	}
+	return out
 }
 
 // unwrapItems looks into a list that is secret as a whole: its items are.
@@ -402,6 +419,7 @@ func (u *turn) combine(out *outcome) {
 		d.SetString("msg", "All items skipped")
 		out.status = event.Skipped
 	default:
+		d.SetString("skipped", false)
 		d.SetString("msg", "All items completed")
 		if changed {
 			out.status = event.Changed

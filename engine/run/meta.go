@@ -31,8 +31,12 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 		}
 		return
 	}
-	for _, w := range set {
+	for i, w := range set {
 		u := pr.turn(w, task)
+		if i > 0 && metaOnce(name) {
+			w.advance() // decided by the first host
+			continue
+		}
 		if !task.Implicit {
 			ok, _, err := u.conditions(task.When)
 			if err != nil {
@@ -53,6 +57,15 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			return
 		}
 	}
+}
+
+// metaOnce names what concerns all hosts: the first host's conditions decide.
+func metaOnce(name string) bool {
+	switch name {
+	case "end_play", "end_batch", "clear_facts", "clear_host_errors", "refresh_inventory":
+		return true
+	}
+	return false
 }
 
 func (pr *playRun) announceMeta(u *turn) {
@@ -89,9 +102,11 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		pr.endRole(w, u.task)
 		return false
 	case "clear_facts":
-		w.state.ClearFacts()
-		if pr.r.FactCache != nil {
-			_ = pr.r.FactCache.Drop(w.host.Name)
+		for _, o := range pr.walkers {
+			o.state.ClearFacts()
+			if pr.r.FactCache != nil {
+				_ = pr.r.FactCache.Drop(o.host.Name)
+			}
 		}
 	case "clear_host_errors":
 		for _, o := range pr.walkers {

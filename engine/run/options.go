@@ -38,9 +38,11 @@ type Options struct {
 	StartAtTask    string
 	Check, Diff    bool
 	ForceHandlers  bool
-	FlushCache     bool
-	Forks          int // hosts at work at once; 0 means 50
-	Verbosity      int
+	// LenientHandlers: a notified handler that does not exist is a warning (error_on_missing_handler).
+	LenientHandlers bool
+	FlushCache      bool
+	Forks           int // hosts at work at once; 0 means 50
+	Verbosity       int
 	// Progress is the least time between two Progress events; 0 means none.
 	Progress time.Duration
 	// Step asks before each task; it answers yes, no or continue.

@@ -23,13 +23,15 @@ type playRun struct {
 	play         *plan.Play
 	vars         *vars.Play
 	name         string
-	all          []*inventory.Host // of the play
+	matched      []*inventory.Host // of the play, in inventory order
+	all          []*inventory.Host // in the order of the play
 	walkers      []*walker         // of the batch
 	handlers     []*plan.Handler
 	flushes      map[*plan.Vertex]bool
 	seq          int
 	maxFail      float64
-	fatal        bool // any_errors_fatal struck: nobody goes on
+	abort        error // ends the run
+	fatal        bool  // any_errors_fatal struck: nobody goes on
 	forced       bool
 	ended        bool // meta: end_play
 	current      *event.Task
@@ -75,6 +77,7 @@ func (r *run) play(p *plan.Play) error {
 	if err != nil {
 		return fail("order", err)
 	}
+	pr.matched = sel.Hosts
 	if pr.all, err = r.inOrder(sel.Hosts, order); err != nil {
 		return fmt.Errorf("%s: %w", p.Order.At, err)
 	}
@@ -167,6 +170,9 @@ func (pr *playRun) batches(t *template.Context, drive func(*playRun)) error {
 			drive(pr)
 		}
 		failed := pr.finishBatch()
+		if pr.abort != nil {
+			return pr.abort
+		}
 		if pr.ended || r.ended || r.stop.Err() != nil {
 			break
 		}
@@ -181,7 +187,7 @@ func (pr *playRun) batches(t *template.Context, drive func(*playRun)) error {
 
 func (pr *playRun) startBatch(batch []*inventory.Host, n int) {
 	r := pr.r
-	pr.walkers = nil
+	pr.walkers, pr.current = nil, nil
 	names := make([]string, 0, len(batch))
 	for _, h := range batch {
 		names = append(names, h.Name)
@@ -204,6 +210,8 @@ func (pr *playRun) finishBatch() int {
 			pr.r.dead[w.host.Name] = true
 			failed++
 		}
+		pr.r.failedAny = pr.r.failedAny || w.failed
+		pr.r.unreached = pr.r.unreached || w.unreachable
 	}
 	return failed
 }
@@ -256,7 +264,7 @@ func (pr *playRun) setMagic() {
 		return l
 	}
 	all := make([]string, 0, len(pr.all))
-	for _, h := range pr.all {
+	for _, h := range pr.matched {
 		all = append(all, h.Name)
 	}
 	var live []string

@@ -69,7 +69,7 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 		code = ExitInterrupted
 	}
 	if err != nil {
-		code = 1
+		return 1, err
 	}
 	r.emit(event.RunEnd{At: o.Now(), Elapsed: o.Now().Sub(start), Stats: r.recap(), Custom: r.custom, ExitCode: code})
 	return code, err
@@ -158,12 +158,15 @@ func (p *playRun) eventTask(t *plan.Task) *event.Task {
 	if e := p.r.tasks[t]; e != nil {
 		return e
 	}
-	e := &event.Task{ID: t.ID, Action: t.Action, Module: t.Module, Pos: t.Pos, Tags: t.Tags}
+	e := &event.Task{ID: t.ID, Action: t.Action, Module: t.Module, Pos: t.Pos, Tags: t.Tags, Handler: t.Handler}
 	if t.Role != nil {
 		e.Role = t.Role.Name
 	}
 	if t.Name.Set {
 		e.Name = value.Str(rawText(t.Name.Value))
+	}
+	if name, ok := t.Args.GetString("name"); ok && e.Name == "" && t.Module == "ansible.builtin.include_role" {
+		e.Name = t.Action + " : " + value.Str(rawText(name))
 	}
 	p.r.tasks[t] = e
 	return e

@@ -274,6 +274,7 @@ func (pr *playRun) checkFailures() {
 				w.failed = true
 			}
 		}
+		pr.r.emit(event.NoHostsLeft{})
 		pr.fatal = true
 		pr.ended = true
 	}
@@ -303,7 +304,7 @@ func (pr *playRun) free() {
 					continue
 				}
 				u := pr.turn(w, v.Task)
-				pr.announceFree(u)
+				pr.announce(pr.nameTask(u), v.Task, 0)
 				w.busy = true
 				busy++
 				go func() { results <- finished{u, u.do(pr.r.ctx)} }()
@@ -317,13 +318,6 @@ func (pr *playRun) free() {
 		f.u.w.busy = false
 		pr.takeAll([]*walker{f.u.w}, []*walker{f.u.w}, []*turn{f.u}, []*outcome{f.out})
 		pr.checkFailures()
-	}
-}
-
-// announceFree starts a task heading when another task than the last one begins.
-func (pr *playRun) announceFree(u *turn) {
-	if ev := pr.nameTask(u); ev != pr.current {
-		pr.announce(ev, u.task, 0)
 	}
 }
 

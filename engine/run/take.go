@@ -169,7 +169,7 @@ func (pr *playRun) count(w *walker, out *outcome, rescued bool) {
 		s.Skipped++
 	case event.Unreachable:
 		if out.ignored {
-			s.Skipped++
+			s.OK++
 			s.Ignored++
 			return
 		}
@@ -188,7 +188,7 @@ func (pr *playRun) count(w *walker, out *outcome, rescued bool) {
 			s.Failed++
 		}
 	default:
-		s.OK++
+		s.OK += max(1, len(out.includes))
 		if changed {
 			s.Changed++
 		}
@@ -267,14 +267,12 @@ func (pr *playRun) move(w *walker, u *turn, out *outcome) (broken bool) {
 	switch {
 	case out.status == event.Unreachable && !out.ignored:
 		w.unreachable = true
-		pr.r.unreached = true
 		pr.setMagic()
 		return true
 	case out.status == event.Failed && !out.ignored:
 		base := w.stack[0]
 		from := base.at
 		if !w.fail(u.task, out.result) && w.failed {
-			pr.r.failedAny = true
 			pr.forceHandlers(w, base, from)
 			pr.setMagic()
 		}
@@ -316,9 +314,7 @@ func (pr *playRun) share(others []*walker, u *turn, out *outcome) []pendingInclu
 		}
 		switch {
 		case out.status == event.Failed && !out.ignored:
-			if !w.fail(u.task, out.result) && w.failed {
-				pr.r.failedAny = true
-			}
+			w.fail(u.task, out.result)
 		case out.status == event.Unreachable && !out.ignored:
 			w.failed = true
 		case len(out.includes) > 0 && out.status != event.Skipped:

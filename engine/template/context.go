@@ -76,12 +76,12 @@ func (c *Context) resolve(v value.Value, r value.Resolver) (value.Value, error) 
 	case *value.Template:
 		return c.resolveTemplate(x, r)
 	case *value.List:
-		if x.Lazy == r {
+		if x.Lazy == r || c.foreign(x.Lazy) {
 			return x, nil
 		}
 		return x.Snapshot(r), nil
 	case *value.Dict:
-		if x.Lazy == r {
+		if x.Lazy == r || c.foreign(x.Lazy) {
 			return x, nil
 		}
 		return x.Snapshot(r), nil
@@ -98,6 +98,20 @@ func (c *Context) resolve(v value.Value, r value.Resolver) (value.Value, error) 
 		return c.decrypt(x)
 	}
 	return v, nil
+}
+
+// foreign tells that a container is rendered by somebody else: hostvars, and what lies in
+// it, by the contexts of the hosts.
+func (c *Context) foreign(l value.Resolver) bool {
+	switch x := l.(type) {
+	case nil:
+		return false
+	case *Context:
+		return x != c
+	case *fresh:
+		return x.c != c
+	}
+	return true
 }
 
 func (c *Context) resolveTemplate(t *value.Template, r value.Resolver) (value.Value, error) {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"fettle/engine/diag"
 	"fettle/engine/run"
+	"fettle/engine/value"
 	"fettle/playbooks/compile"
 
 	"github.com/spf13/cobra"
@@ -69,10 +71,14 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 	for _, play := range p.Plays {
 		diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
-	if err := ss.showProblems(diags); err != nil {
+	if err := ss.showProblems(onReaching(diags)); err != nil {
 		return err
 	}
 	tags, skip := tagList(o.tags, ss.cfg.List("TAGS_RUN")), tagList(o.skipTags, ss.cfg.List("TAGS_SKIP"))
+	if len(tags) > 0 {
+		ss.store.Magic.Set("ansible_run_tags", textList(tags), diag.Pos{})
+	}
+	ss.store.Magic.Set("ansible_skip_tags", textList(skip), diag.Pos{})
 	switch {
 	case o.syntax:
 		for _, a := range args {
@@ -94,6 +100,14 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 			ro.Step = func(task string) string { return askStep(ctx, task) }
 		}
 	})
+}
+
+func textList(in []string) *value.List {
+	l := value.NewList()
+	for _, s := range in {
+		l.V = append(l.V, s)
+	}
+	return l
 }
 
 // checkLimit refuses a limit that leaves nobody.

@@ -184,6 +184,8 @@ func (ss *session) magic() *value.Vars {
 	m.Set("ansible_config_file", ss.cfg.String("CONFIG_FILE"), at)
 	m.Set("ansible_playbook_python", "", at)
 	m.Set("omit", value.Omit, at)
+	m.Set("ansible_run_tags", value.NewList("all"), at)
+	m.Set("ansible_skip_tags", value.NewList(), at)
 	m.Set("environment", value.NewList(), at)
 	if o.limit != "" {
 		m.Set("ansible_limit", o.limit, at)
@@ -379,9 +381,34 @@ func (ss *session) showProblems(diags *diag.List) error {
 		printDiagnostics(ss.s.Err, all.Sorted())
 	}
 	if all.Errors() > 0 {
-		return exit(exitParse)
+		return exit(problemCode(all.Sorted()))
 	}
 	return nil
+}
+
+// problemCode is the exit code for errors of loading: files and roles that are not there are
+// a general error for Ansible, anything else is one of the parser.
+func problemCode(ds []*diag.Diagnostic) int {
+	for _, d := range ds {
+		if d.Severity == diag.Error && d.Rule != "role" && d.Rule != "file" {
+			return exitParse
+		}
+	}
+	return exitError
+}
+
+// onReaching makes problems that Ansible meets only when a host reaches the task warnings.
+func onReaching(in *diag.List) *diag.List {
+	out := &diag.List{}
+	for _, d := range in.Sorted() {
+		if d.Severity == diag.Error && d.Rule == "args" {
+			c := *d
+			c.Severity = diag.Warning
+			d = &c
+		}
+		out.Add(d)
+	}
+	return out
 }
 
 // execute runs a plan and returns its exit code.
