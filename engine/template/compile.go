@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"fettle/engine/diag"
 	"fettle/engine/value"
@@ -24,7 +25,9 @@ type unit struct {
 	// newlines is how many line ends the source ends with.
 	newlines int
 	// newer names something in the template that was an error up to 2.18.
-	newer     string
+	newer string
+	// size is that of the last result, a guess for the next.
+	size      atomic.Int64
 	headerErr error  // what is wrong with the #jinja2: line
 	lone      string // x when the template is {{ x }}
 	err       error  // why it cannot be compiled

@@ -211,7 +211,60 @@ func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
 	return &plugin{name: name, traits: Undefined | UndefinedArgs | Lazy, call: func(*Call) (value.Value, error) { return nil, errors.New(msg) }}
 }
 
+// defaultFilter compiles default(x) and default, by far the most frequent filter.
+func (c *compiler) defaultFilter(x *nFilter) ev {
+	v := c.expr(x.x)
+	dflt := ev(func(*frame) (value.Value, error) { return "", nil })
+	if len(x.call.args) == 1 {
+		dflt = c.expr(x.call.args[0])
+	}
+	if a, ok := x.x.(*nAttr); ok && !dictMethods[a.n] {
+		// An attribute of a dict is looked up without making an undefined value first.
+		return c.attrOr(a, dflt)
+	}
+	return func(f *frame) (value.Value, error) {
+		o, err := v(f)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := o.(*value.Undefined); !ok {
+			return o, nil
+		}
+		return dflt(f)
+	}
+}
+
+// attrOr compiles an attribute with a default for when it is undefined.
+func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
+	o, u := c.expr(a.x), c.u
+	return func(f *frame) (value.Value, error) {
+		v, err := o(f)
+		if err != nil {
+			return nil, err
+		}
+		var r value.Value
+		if d, isDict := v.(*value.Dict); isDict {
+			var ok bool
+			if r, ok, err = d.LookupString(a.n); !ok && err == nil && a.n != "__class__" {
+				return dflt(f)
+			}
+		} else {
+			r, err = getAttr(v, a.n)
+		}
+		if err != nil {
+			return nil, u.place(a.p, err)
+		}
+		if _, ok := r.(*value.Undefined); ok {
+			return dflt(f)
+		}
+		return r, nil
+	}
+}
+
 func (c *compiler) filter(x *nFilter) ev {
+	if (x.n == "default" || x.n == "d") && len(x.call.args) <= 1 && x.call.kw == nil && x.call.dyn == nil && x.call.dkw == nil {
+		return c.defaultFilter(x)
+	}
 	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
 	p := c.plugin(plugins.filter(x.n), "filter", x.n, x.p)
 	return func(f *frame) (value.Value, error) {
@@ -235,6 +288,13 @@ func (c *compiler) test(x *nTest) ev {
 	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
 	if len(x.call.args)+len(x.call.kw) == 0 && x.call.dyn == nil && (x.n == "defined" || x.n == "undefined") {
 		want := x.n == "undefined"
+		if a, ok := x.x.(*nAttr); ok && !dictMethods[a.n] {
+			e := c.attrOr(a, func(*frame) (value.Value, error) { return missing, nil })
+			return func(f *frame) (value.Value, error) {
+				o, err := e(f)
+				return (o == missing) == want, err
+			}
+		}
 		return func(f *frame) (value.Value, error) {
 			o, err := v(f)
 			if err != nil {

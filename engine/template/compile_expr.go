@@ -105,7 +105,7 @@ func (c *compiler) attr(x *nAttr) ev {
 			return nil, err
 		}
 		if d, ok := v.(*value.Dict); ok && !dictMethods[name] {
-			r, ok, err := d.Lookup(name)
+			r, ok, err := d.LookupString(name)
 			if err != nil {
 				return nil, u.place(x.p, err)
 			}
@@ -126,6 +126,20 @@ func (c *compiler) item(x *nItem) ev {
 		return c.slice(x, s)
 	}
 	o, ke, u := c.expr(x.x), c.expr(x.k), c.u
+	if k, ok := x.k.(*nConst); ok {
+		key := k.v
+		return func(f *frame) (value.Value, error) {
+			v, err := o(f)
+			if err != nil {
+				return nil, err
+			}
+			r, err := getItem(v, key)
+			if err != nil {
+				return nil, u.place(x.p, err)
+			}
+			return r, nil
+		}
+	}
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
@@ -439,13 +453,15 @@ func getAttr(v value.Value, name string) (value.Value, error) {
 }
 
 func noAttr(v value.Value, name string) *value.Undefined {
-	return &value.Undefined{Name: name, Hint: "'" + objectName(v) + "' has no attribute '" + name + "'"}
+	return &value.Undefined{Name: name, Owner: objectName(v)}
 }
 
 func objectName(v value.Value) string {
 	switch x := v.(type) {
 	case nil:
 		return "None"
+	case *value.Dict:
+		return "dict object"
 	case *value.Secret:
 		return objectName(x.V)
 	}

@@ -31,10 +31,12 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 		rt.locals = opts.Vars
 	}
 	out := newOutput(c, false)
+	out.shared.b = make([]byte, 0, u.size.Load()+256)
 	if err := rt.render(u, out); err != nil {
 		return "", false, err
 	}
-	result = out.b.String()
+	u.size.Store(int64(len(out.shared.b)))
+	result = out.take()
 	if !s.KeepTrailingNewline {
 		result += lostNewlines(text, result)
 	}

@@ -3,7 +3,6 @@ package template
 import (
 	"math/big"
 	"strconv"
-	"strings"
 
 	"fettle/engine/value"
 )
@@ -121,23 +120,40 @@ type output struct {
 	native bool
 	secret bool
 	drop   bool // behind extends
-	b      strings.Builder
 	nodes  []value.Value
-	size   *int // shared by nested outputs of one rendering
+	// Nested outputs of one rendering write behind each other into one buffer; this one's text
+	// starts at start.
+	shared *buffer
+	start  int
+}
+
+type buffer struct {
+	b    []byte
+	size int // of everything that was ever printed
 }
 
 func newOutput(c *Context, native bool) *output {
-	return &output{c: c, native: native, size: new(int)}
+	return &output{c: c, native: native, shared: &buffer{}}
 }
 
-// nested is an output of the same kind for a macro, block or capture.
-func (o *output) nested() *output { return &output{c: o.c, native: o.native, size: o.size} }
+// nested is an output of the same kind for a macro, block or capture. It must be finished
+// before this one is written to again.
+func (o *output) nested() *output {
+	return &output{c: o.c, native: o.native, shared: o.shared, start: len(o.shared.b)}
+}
 
 func (o *output) grow(n int) error {
-	if *o.size += n; *o.size > o.c.e.opts.MaxOutput {
+	if o.shared.size += n; o.shared.size > o.c.e.opts.MaxOutput {
 		return &limitError{"the output is too large"}
 	}
 	return nil
+}
+
+// take is the text that was printed, which makes room for what follows.
+func (o *output) take() string {
+	s := string(o.shared.b[o.start:])
+	o.shared.b = o.shared.b[:o.start]
+	return s
 }
 
 // text prints template data.
@@ -148,7 +164,7 @@ func (o *output) text(s string) error {
 	if o.native {
 		o.nodes = append(o.nodes, s)
 	} else {
-		o.b.WriteString(s)
+		o.shared.b = append(o.shared.b, s...)
 	}
 	return o.grow(len(s))
 }
@@ -167,12 +183,11 @@ func (o *output) print(v value.Value) error {
 	}
 	switch x := v.(type) {
 	case string:
-		o.b.WriteString(x)
+		o.shared.b = append(o.shared.b, x...)
 		return o.grow(len(x))
 	case int64:
-		var buf [20]byte
-		o.b.Write(strconv.AppendInt(buf[:0], x, 10))
-		return nil
+		o.shared.b = strconv.AppendInt(o.shared.b, x, 10)
+		return o.grow(8)
 	case nil:
 		return nil
 	}
@@ -181,14 +196,14 @@ func (o *output) print(v value.Value) error {
 		return err
 	}
 	o.secret = o.secret || secret
-	o.b.WriteString(s)
+	o.shared.b = append(o.shared.b, s...)
 	return o.grow(len(s))
 }
 
 // result is what was printed as one value: text, or in native mode the only value.
 func (o *output) result() (value.Value, error) {
 	if !o.native {
-		return value.Mark(o.b.String(), o.secret), nil
+		return value.Mark(o.take(), o.secret), nil
 	}
 	return o.c.join(o.nodes)
 }

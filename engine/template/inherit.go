@@ -294,7 +294,7 @@ func (c *compiler) module(x node, withContext bool, p pos) func(*frame) (*module
 		if err := rt.render(t, out); err != nil {
 			return nil, u.used(p, "imported from", err)
 		}
-		m := &module{t.name, out.b.String(), map[string]value.Value{}}
+		m := &module{t.name, out.take(), map[string]value.Value{}}
 		for k, v := range rt.vars {
 			if !strings.HasPrefix(k, "_") {
 				m.vars[k] = v

@@ -382,7 +382,7 @@ func dictHas(d *Dict, item Value) (bool, error) {
 	if d == nil {
 		return false, nil
 	}
-	_, ok := d.index[h]
+	_, ok := d.find(h)
 	return ok, nil
 }
 

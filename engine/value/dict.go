@@ -12,7 +12,7 @@ import (
 // that several goroutines can see is read only.
 type Dict struct {
 	entries []Entry
-	index   map[any]int
+	index   map[any]int // only of dicts with more than smallDict items
 	// Lazy, when set, renders values on access (see List.Lazy).
 	Lazy Resolver
 	// shared and sharedIndex: another dict uses the same entries or index (see Snapshot).
@@ -24,7 +24,55 @@ type Entry struct{ Key, Value Value }
 
 // NewDict returns an empty dict with room for n items.
 func NewDict(n int) *Dict {
-	return &Dict{entries: make([]Entry, 0, n), index: make(map[any]int, n)}
+	d := &Dict{}
+	if n > 0 {
+		d.entries = make([]Entry, 0, n)
+	}
+	if n > smallDict {
+		d.index = make(map[any]int, n)
+	}
+	return d
+}
+
+// smallDict is how many items are searched one by one instead of in an index.
+const smallDict = 8
+
+// find is the place of the item whose key has the hash h.
+func (d *Dict) find(h any) (int, bool) {
+	if s, ok := h.(string); ok {
+		return d.findString(s)
+	}
+	if d.index != nil {
+		i, ok := d.index[h]
+		return i, ok
+	}
+	for i := range d.entries {
+		if k, err := hashKey(d.entries[i].Key); err == nil && k == h {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (d *Dict) findString(s string) (int, bool) {
+	if d.index != nil {
+		i, ok := d.index[s]
+		return i, ok
+	}
+	for i := range d.entries {
+		switch k := d.entries[i].Key.(type) {
+		case string:
+			if k == s {
+				return i, true
+			}
+		case int64, bool, nil, float64:
+		default:
+			if h, err := hashKey(k); err == nil && h == any(s) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // DictOf builds a dict from alternating string keys and values; it panics on an odd count.
@@ -49,7 +97,7 @@ func (d *Dict) GetString(key string) (Value, bool) {
 	if d == nil {
 		return nil, false
 	}
-	i, ok := d.index[key]
+	i, ok := d.findString(key)
 	if !ok {
 		return nil, false
 	}
@@ -68,7 +116,7 @@ func (d *Dict) Get(key Value) (Value, bool) {
 	if err != nil {
 		return nil, false
 	}
-	i, ok := d.index[h]
+	i, ok := d.find(h)
 	if !ok {
 		return nil, false
 	}
@@ -89,17 +137,28 @@ func (d *Dict) Set(key, v Value) error {
 }
 
 func (d *Dict) set(h any, key, v Value) {
-	if d.index == nil {
-		d.index = map[any]int{}
-	}
-	if i, ok := d.index[h]; ok {
+	if i, ok := d.find(h); ok {
 		d.unshare()
 		d.entries[i].Value = v
 		return
 	}
 	d.own()
-	d.index[h] = len(d.entries)
 	d.entries = append(d.entries, Entry{key, v})
+	if d.index != nil {
+		d.index[h] = len(d.entries) - 1
+	} else if len(d.entries) > smallDict {
+		d.reindex()
+	}
+}
+
+// reindex makes the index of a dict that is not small any more.
+func (d *Dict) reindex() {
+	d.index, d.sharedIndex = make(map[any]int, 2*len(d.entries)), false
+	for i, e := range d.entries {
+		if h, err := hashKey(e.Key); err == nil {
+			d.index[h] = i
+		}
+	}
 }
 
 // Delete removes key and reports whether it was there.
@@ -108,12 +167,15 @@ func (d *Dict) Delete(key Value) bool {
 	if err != nil {
 		return false
 	}
-	i, ok := d.index[h]
+	i, ok := d.find(h)
 	if !ok {
 		return false
 	}
 	d.own()
 	d.entries = append(d.entries[:i:i], d.entries[i+1:]...)
+	if d.index == nil {
+		return true
+	}
 	delete(d.index, h)
 	for k, j := range d.index {
 		if j > i {

@@ -101,13 +101,26 @@ func (d *Dict) unshare() {
 // own makes entries and index the dict's own, before keys change.
 func (d *Dict) own() {
 	d.unshare()
-	if d.sharedIndex {
+	if d.sharedIndex && d.index != nil {
 		index := make(map[any]int, len(d.index)+1)
 		for k, i := range d.index {
 			index[k] = i
 		}
 		d.index, d.sharedIndex = index, false
 	}
+}
+
+// LookupString is Lookup for a text key.
+func (d *Dict) LookupString(key string) (v Value, ok bool, err error) {
+	if d == nil {
+		return nil, false, nil
+	}
+	i, ok := d.findString(key)
+	if !ok {
+		return nil, false, nil
+	}
+	v, err = d.valueAt(i)
+	return v, true, err
 }
 
 // Lookup is the item under key, resolved; ok is false when it is absent or key unhashable.
@@ -117,9 +130,9 @@ func (d *Dict) Lookup(key Value) (v Value, ok bool, err error) {
 	}
 	i, ok := 0, false
 	if s, isStr := key.(string); isStr {
-		i, ok = d.index[s]
+		i, ok = d.findString(s)
 	} else if h, err := hashKey(key); err == nil {
-		i, ok = d.index[h]
+		i, ok = d.find(h)
 	}
 	if !ok {
 		return nil, false, nil

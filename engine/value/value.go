@@ -112,6 +112,8 @@ type Object interface {
 type Undefined struct {
 	Name string // the innermost name that was missing
 	Hint string // the whole message, when it is not just "'NAME' is undefined"
+	// Owner is what the attribute Name was missing in ("dict object"), when there is no Hint.
+	Owner string
 	// Soft is the result of an inline if without else: it prints as nothing.
 	Soft bool
 	At   diag.Pos
@@ -121,6 +123,9 @@ type Undefined struct {
 func (u *Undefined) Message() string {
 	if u.Hint != "" {
 		return u.Hint
+	}
+	if u.Owner != "" {
+		return "'" + u.Owner + "' has no attribute '" + u.Name + "'"
 	}
 	return "'" + u.Name + "' is undefined"
 }
