@@ -3,6 +3,7 @@ package ansible
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/pyre"
@@ -159,7 +160,7 @@ func (f *iniFile) matching(section, pattern string) ([]value.Value, error) {
 		return nil, err
 	}
 	out := []value.Value{}
-	for _, e := range f.sections[section].Entries() {
+	for _, e := range append(slices.Clone(f.sections["DEFAULT"].Entries()), f.sections[section].Entries()...) {
 		m, err := re.Match(text(e.Key))
 		if err != nil {
 			return nil, err

@@ -268,6 +268,9 @@ func iniValues(src, key string, o options) ([]value.Value, error) {
 	if o.bool("re", false) {
 		return f.matching(section, key)
 	}
+	if f.sections[section] == nil && section != "DEFAULT" {
+		return nil, fmt.Errorf("no section %s", value.Repr(section))
+	}
 	v, ok, err := f.get(section, key)
 	if err != nil {
 		return nil, err

@@ -62,10 +62,18 @@ func (n ipnet) String() string { return fmt.Sprintf("%s/%d", n.addr, n.bits) }
 
 // text is the normalised form: an address stays one.
 func (n ipnet) text() string {
-	if n.plain && !n.number {
+	if n.plain {
 		return n.addr.String()
 	}
 	return n.String()
+}
+
+// given is the value as it was written; a number becomes an address with a prefix.
+func (n ipnet) given() string {
+	if n.number {
+		return n.String()
+	}
+	return n.raw
 }
 
 func (n ipnet) isNetwork() bool { return !n.isSize(1) && n.addr == n.first() }
@@ -140,7 +148,7 @@ func parseIPText(s string) (ipnet, error) {
 		if err != nil {
 			return n, err
 		}
-		n.addr, n.number = num.addr, n.plain
+		n.addr, n.number = num.addr, true
 	} else {
 		a, err := netip.ParseAddr(padOctets(head))
 		if err != nil || a.Zone() != "" {

@@ -76,7 +76,7 @@ func ipQuery(v, query value.Value, version int) (value.Value, error) {
 		return nil, fmt.Errorf("ipaddr: unknown filter type: %s", q)
 	}
 	if other.contains(n) {
-		return n.text(), nil
+		return n.given(), nil
 	}
 	return nil, nil
 }
@@ -166,7 +166,7 @@ func only(ok bool, v value.Value) value.Value {
 
 // class keeps values whose address has a property.
 func class(is func(netip.Addr) bool) answer {
-	return give(func(n ipnet) value.Value { return only(is(n.addr), n.text()) })
+	return give(func(n ipnet) value.Value { return only(is(n.addr), n.given()) })
 }
 
 func usable(f func(n ipnet, first, last netip.Addr) value.Value) answer {
@@ -241,7 +241,7 @@ func ipSizeUsable(n ipnet) value.Value {
 func ipWrap(n ipnet) value.Value {
 	switch {
 	case n.addr.Is4():
-		return n.text()
+		return n.given()
 	case n.plain:
 		return "[" + n.addr.String() + "]"
 	}
@@ -250,7 +250,7 @@ func ipWrap(n ipnet) value.Value {
 
 func ipAsV4(n ipnet) value.Value {
 	if n.addr.Is4() {
-		return n.text()
+		return n.given()
 	}
 	if !within(n.addr.Unmap(), "0.0.0.0/0") && !within(n.addr, "::/96") {
 		return false
@@ -261,7 +261,7 @@ func ipAsV4(n ipnet) value.Value {
 
 func ipAsV6(n ipnet) value.Value {
 	if !n.addr.Is4() {
-		return n.text()
+		return n.given()
 	}
 	return fmt.Sprintf("%s/%d", netip.AddrFrom16(n.addr.As16()), n.bits+96)
 }
@@ -273,7 +273,7 @@ func ip6to4(n ipnet) value.Value {
 		}
 		return false
 	}
-	if n.isNetwork() {
+	if n.isNetwork() || !isPublic(n.addr) && !isPrivate(n.addr) {
 		return false
 	}
 	b := n.addr.As4()
