@@ -150,9 +150,9 @@ func (l *lookupCall) failed(c *Context, err error) (value.Value, error) {
 }
 
 // result is the list of what was found, or without wantlist the only element, or the
-// elements joined by commas.
+// elements joined by commas; nothing found is an empty list either way.
 func (l *lookupCall) result(out []value.Value) value.Value {
-	if l.wantList {
+	if l.wantList || len(out) == 0 {
 		return &value.List{V: append([]value.Value{}, out...)}
 	}
 	if len(out) == 1 {
@@ -166,9 +166,6 @@ func (l *lookupCall) result(out []value.Value) value.Value {
 			l.secret = true
 		}
 		if !ok {
-			if len(out) == 0 {
-				break
-			}
 			return &value.List{V: append([]value.Value{}, out...)}
 		}
 		parts[i] = s
