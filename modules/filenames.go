@@ -14,13 +14,14 @@ type accounts struct {
 	database string // its name for getent
 	ids      map[string]int
 	names    map[int]string
+	lines    map[string][]string // the fields of each name
 }
 
 func (a *accounts) load() {
 	if a.ids != nil {
 		return
 	}
-	a.ids, a.names = map[string]int{}, map[int]string{}
+	a.ids, a.names, a.lines = map[string]int{}, map[int]string{}, map[string][]string{}
 	text, _ := os.ReadFile(a.file)
 	for line := range bytes.Lines(text) {
 		a.add(string(line))
@@ -37,7 +38,7 @@ func (a *accounts) add(line string) {
 		return
 	}
 	if _, ok := a.ids[f[0]]; !ok {
-		a.ids[f[0]] = id
+		a.ids[f[0]], a.lines[f[0]] = id, f
 	}
 	if _, ok := a.names[id]; !ok {
 		a.names[id] = f[0]
@@ -110,3 +111,25 @@ func (h *Host) UserName(ctx context.Context, uid int) string { return h.users().
 
 // GroupName is the name of a gid, or "" when it has none.
 func (h *Host) GroupName(ctx context.Context, gid int) string { return h.groups().name(ctx, h, gid) }
+
+// UserHome is the home directory of a user, or "".
+func (h *Host) UserHome(ctx context.Context, user string) string {
+	return h.userField(ctx, user, 5)
+}
+
+// UserGroup is the number of a user's primary group.
+func (h *Host) UserGroup(ctx context.Context, user string) (gid string, ok bool) {
+	gid = h.userField(ctx, user, 3)
+	return gid, gid != ""
+}
+
+func (h *Host) userField(ctx context.Context, user string, n int) string {
+	if id, err := strconv.Atoi(user); err == nil {
+		user = h.UserName(ctx, id)
+	}
+	h.users().id(ctx, h, user)
+	if f := h.users().lines[user]; len(f) > n {
+		return f[n]
+	}
+	return ""
+}
