@@ -4,6 +4,7 @@ package all
 import (
 	_ "fettle/modules/commands"
 	_ "fettle/modules/control"
+	_ "fettle/modules/facts"
 	_ "fettle/modules/files"
 	_ "fettle/modules/network"
 	_ "fettle/modules/packages"

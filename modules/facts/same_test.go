@@ -1,0 +1,145 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"fettle/engine/value"
+	"fettle/modules"
+)
+
+func callSetup(t testing.TB, args ...value.Value) map[string]any {
+	t.Helper()
+	out := modules.Call(context.Background(), &modules.Host{}, "ansible.builtin.setup", value.DictOf(args...), false)
+	var r struct {
+		Facts map[string]any `json:"ansible_facts"`
+		Msg   string
+	}
+	if err := json.Unmarshal(out, &r); err != nil || r.Facts == nil {
+		t.Fatalf("%v %.300s", err, out)
+	}
+	return r.Facts
+}
+
+// changing are facts that differ from one moment to the next, or with the process.
+var changing = regexp.MustCompile(`^ansible_(date_time|env|memfree_mb|memory_mb|loadavg|uptime_seconds|swapfree_mb|devices\.zram.*)$`)
+
+// pythonOnly cannot exist without Python; README.md lists them.
+var pythonOnly = []string{"ansible_python", "ansible_python_version"}
+
+// newer are facts that Ansible before 2.19 does not have.
+var newer = []string{"ansible_flags", "ansible_systemd", "ansible_locally_reachable_ips"}
+
+// TestSameAsAnsible compares every fact of this machine with what Ansible's setup finds.
+func TestSameAsAnsible(t *testing.T) {
+	tool, err := exec.LookPath("ansible")
+	if err != nil {
+		t.Skip("ansible is not installed")
+	}
+	cmd := exec.Command(tool, "localhost", "-c", "local", "-m", "setup")
+	cmd.Env = append(os.Environ(), "ANSIBLE_NOCOLOR=1", "HOME="+t.TempDir(), "ANSIBLE_REMOTE_TMP="+t.TempDir())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(out), "=>")
+	var theirs struct {
+		Facts map[string]any `json:"ansible_facts"`
+	}
+	if err := json.Unmarshal([]byte(text), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	ours := callSetup(t)
+	diffFacts(t, theirs.Facts, ours)
+}
+
+func diffFacts(t *testing.T, theirs, ours map[string]any) {
+	t.Helper()
+	keys := map[string]bool{}
+	for k := range theirs {
+		keys[k] = true
+	}
+	for k := range ours {
+		keys[k] = true
+	}
+	var sorted []string
+	for k := range keys {
+		sorted = append(sorted, k)
+	}
+	sort.Strings(sorted)
+	for _, k := range sorted {
+		a, inTheirs := theirs[k]
+		b, inOurs := ours[k]
+		switch {
+		case slices.Contains(pythonOnly, k):
+			if inOurs {
+				t.Errorf("%s is listed as impossible, but is there", k)
+			}
+		case slices.Contains(newer, k) && !inTheirs:
+		case !inOurs:
+			t.Errorf("%s is missing, want %v", k, a)
+		case !inTheirs:
+			t.Errorf("%s should not be there: %v", k, b)
+		case changing.MatchString(k):
+			if reflect.TypeOf(a) != reflect.TypeOf(b) {
+				t.Errorf("%s: type %T, want %T", k, b, a)
+			}
+		default:
+			if x, y := normal(a), normal(b); !reflect.DeepEqual(x, y) {
+				t.Errorf("%s: got %v\nwant %v", k, show(y), show(x))
+			}
+		}
+	}
+}
+
+func show(v any) string {
+	b, _ := json.Marshal(v)
+	if len(b) > 1500 {
+		b = b[:1500]
+	}
+	return string(b)
+}
+
+// normal sorts lists of texts, makes numbers of numeric sectors, which became numbers in
+// 2.19, and drops what mounts got then and what changes all the time.
+func normal(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range x {
+			if n, ok := e.(float64); ok && (k == "sectors") {
+				e = show(n)
+			}
+			switch k {
+			case "dump", "passno", "size_available", "block_available", "block_used", "inode_available", "inode_used":
+				continue
+			case "sectors":
+				e = strings.Trim(show(e), `"`)
+			}
+			out[k] = normal(e)
+		}
+		return out
+	case []any:
+		out := slices.Clone(x)
+		for i := range out {
+			out[i] = normal(out[i])
+		}
+		sort.Slice(out, func(i, j int) bool { return show(out[i]) < show(out[j]) })
+		return out
+	}
+	return v
+}
+
+func BenchmarkSetup(b *testing.B) {
+	for b.Loop() {
+		callSetup(b)
+	}
+}
