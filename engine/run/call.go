@@ -177,7 +177,7 @@ func (u *turn) output(o wire.Output) {
 // finish makes an item's outcome of what a call gave: Ansible's defaults, changed_when,
 // failed_when, and the status.
 func (u *turn) finish(j *job, res callResult) itemOutcome {
-	o := itemOutcome{item: j.item}
+	o := itemOutcome{item: j.item, delegated: u.delegate}
 	if res.err != nil {
 		return u.finishError(o, res.err)
 	}

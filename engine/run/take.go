@@ -19,6 +19,9 @@ func (pr *playRun) take(w *walker, u *turn, out *outcome) (broken bool) {
 		u.settle(out)
 	}
 	pr.notify(w, u, out)
+	if pr.abort != nil {
+		return false
+	}
 	rescued := false
 	if out.status == event.Failed && !out.ignored {
 		rescued = w.canRescue()
@@ -208,9 +211,12 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 			if out.noLog {
 				label = "(censored due to no_log)"
 			}
+			for _, e := range o.retries {
+				r.emit(e)
+			}
 			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,
 				Result: u.shown(o.result), Ignored: o.ignored,
-				Diff: u.diffs(out, o), Delegated: out.delegated})
+				Diff: u.diffs(out, o), Delegated: o.delegated})
 		}
 	}
 	r.emit(event.HostResult{At: now, Host: w.host.Name, Task: ev, Status: out.status, Ignored: out.ignored, Rescued: rescued,

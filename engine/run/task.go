@@ -33,6 +33,7 @@ type turn struct {
 	mod       *modules.Module
 	act       *action.Action
 	account   *runner.Account // resolved on first use, per delegation
+	retries   []event.Retry   // of the current item of a loop
 	delegate  string
 	delegHost *inventory.Host
 }
@@ -58,7 +59,10 @@ type itemOutcome struct {
 	label   value.Value
 	item    value.Value
 	result  *value.Dict
-	host    *inventory.Host // whose facts it sets, when delegated with delegate_facts
+	retries []event.Retry
+	// delegated is the host the item ran on, when another.
+	delegated string
+	host      *inventory.Host // whose facts it sets, when delegated with delegate_facts
 }
 
 type includeRequest struct {
@@ -360,9 +364,18 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 			o.ignored = u.ignore
 			return o
 		}
-		u.r.emitLater(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})
+		u.retried(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})
 		sleep(ctx, delay)
 	}
+}
+
+// retried tells of another round at once; in a loop, in its place before the item.
+func (u *turn) retried(e event.Retry) {
+	if u.task.Loop == nil {
+		u.r.emitLater(e)
+		return
+	}
+	u.retries = append(u.retries, e)
 }
 
 func (u *turn) retryKeywords() (retries int, delay time.Duration, err error) {

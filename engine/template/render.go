@@ -151,7 +151,7 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		if u.lone != "" && c.e.opts.Compat == V216 && c.isPlain(u.lone) {
 			return v, nil
 		}
-		return c.finishSingle(v), nil
+		return u.withNewlines(c.finishSingle(v)), nil
 	}
 	out := newOutput(c, c.e.opts.Compat != V216)
 	if err := rt.render(u, out); err != nil {
@@ -161,13 +161,19 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 	if err != nil {
 		return nil, u.place(pos{1, 1}, err)
 	}
-	if s, ok := v.(string); ok && u.newlines > 0 {
-		v = s + strings.Repeat("\n", max(u.newlines-trailingNewlines(s), 0))
-	}
+	v = u.withNewlines(v)
 	if c.e.opts.Compat == V216 {
 		v = c.literal(v)
 	}
 	return v, nil
+}
+
+// withNewlines gives a text the newlines back that ended its source.
+func (u *unit) withNewlines(v value.Value) value.Value {
+	if s, ok := v.(string); ok && u.newlines > 0 {
+		return s + strings.Repeat("\n", max(u.newlines-trailingNewlines(s), 0))
+	}
+	return v
 }
 
 // usable is the error of a template that cannot be compiled, or not in the old modes.

@@ -443,3 +443,24 @@ func (s *Scope) hostNames(add func(string)) {
 		}
 	}
 }
+
+// MatchHosts lists the hosts a pattern selects, for lookup inventory_hostnames.
+func (s *Scope) MatchHosts(pattern string) ([]string, error) {
+	sel, err := s.Store.Inventory.Select([]string{pattern}, "")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(sel.Hosts))
+	for _, h := range sel.Hosts {
+		out = append(out, h.Name)
+	}
+	return out, nil
+}
+
+// Setting is a setting of ansible.cfg or the environment, for lookup config.
+func (s *Scope) Setting(name, pluginType, pluginName string) (v value.Value, origin string, ok bool) {
+	if s.Store.Settings == nil {
+		return nil, "", false
+	}
+	return s.Store.Settings(name, pluginType, pluginName)
+}

@@ -29,6 +29,8 @@ type Store struct {
 	Magic *value.Vars
 	// Unsafe: facts are not injected as top-level variables (inject_facts_as_vars=False).
 	NoInjectFacts bool
+	// Settings looks up a setting of ansible.cfg or the environment.
+	Settings func(name, pluginType, pluginName string) (v value.Value, origin string, ok bool)
 	// MergeHashes is hash_behaviour=merge.
 	MergeHashes bool
 

@@ -34,6 +34,9 @@ type runOptions struct {
 	format         string
 	listHosts      bool
 	compat         string
+	// environ and dir stand in for the process's own; the demo is not to depend on them.
+	environ []string
+	dir     string
 }
 
 type vaultOptions struct {

@@ -140,8 +140,8 @@ func newRoot(s *Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withCode(exitUsage, fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath()))
 	})
-	root.AddCommand(newPlaybook(s), newAdhoc(s), newInventory(s), newDoc(s), newCheck(s), newFacts(s),
-		newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s))
+	root.AddCommand(newPlaybook(s), newAdhoc(s), newInventory(s), newDoc(s), newCheck(s), newGraph(s), newFacts(s),
+		newDemo(s), newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s))
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = usageArgs(cobra.ArbitraryArgs)

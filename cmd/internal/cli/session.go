@@ -50,16 +50,36 @@ type session struct {
 	ssh     *ssh.Dialer
 	diags   *diag.List
 	sink    event.Sink // takes warnings once a run has begun
+	// watch sees every event beside the reporter.
+	watch func(event.Event)
+}
+
+// watched is a sink with somebody looking over its shoulder.
+type watched struct {
+	event.Sink
+	watch func(event.Event)
+}
+
+func (w watched) Emit(e event.Event) {
+	w.Sink.Emit(e)
+	w.watch(e)
 }
 
 // open reads configuration, secrets, extra vars and inventory, in this order.
 func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
 	ss := &session{s: s, o: o, mask: &mask.Masker{}, diags: &diag.List{}}
-	wd, err := os.Getwd()
-	if err != nil {
-		return nil, err
+	environ, wd := o.environ, o.dir
+	if environ == nil {
+		environ = os.Environ()
 	}
-	cfg, problems := config.Load(os.Environ(), wd)
+	if wd == "" {
+		var err error
+		if wd, err = os.Getwd(); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	cfg, problems := config.Load(environ, wd)
 	if err := problems.Err(); err != nil {
 		return nil, withCode(exitOptions, err)
 	}
@@ -123,15 +143,36 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	if len(sources) == 0 {
 		sources = ss.cfg.List("DEFAULT_HOST_LIST")
 	}
-	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: os.Environ(), NoCache: ss.o.flushCache}
+	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: ss.environ(), NoCache: ss.o.flushCache}
 	ss.inventorySettings(&opts)
 	inv, diags := inventory.Load(sources, opts)
 	ss.diags.Add(diags.Sorted()...)
 	ss.inv = inv
 	ss.store = vars.NewStore(inv, ss.extra, ss.magic())
 	ss.store.MergeHashes = ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
+	ss.store.Settings = ss.setting
 	ss.store.NoInjectFacts = !ss.cfg.Bool("INJECT_FACTS_AS_VARS")
 	return nil
+}
+
+// setting answers lookup config.
+func (ss *session) setting(name, pluginType, plugin string) (value.Value, string, bool) {
+	if pluginType != "" || plugin != "" {
+		name = plugin + ":" + name
+	}
+	for _, s := range ss.cfg.Settings() {
+		if s.Name == name {
+			return ss.cfg.Value(name), ss.cfg.Origin(name), true
+		}
+	}
+	return nil, "", false
+}
+
+func (ss *session) environ() []string {
+	if ss.o.environ != nil {
+		return ss.o.environ
+	}
+	return os.Environ()
 }
 
 func (ss *session) inventorySettings(o *inventory.Options) {
@@ -425,7 +466,10 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 		return err
 	}
 	ss.sink = rep
-	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: rep, Masker: ss.mask,
+	if ss.watch != nil {
+		ss.sink = watched{rep, ss.watch}
+	}
+	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: ss.sink, Masker: ss.mask,
 		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
 		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
 		TaskTimeout: ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
