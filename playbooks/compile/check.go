@@ -33,7 +33,7 @@ func (s *scope) checkModule(out *plan.Task, t *ast.Task, p *prepared) {
 	}
 	if p.res.broken != "" {
 		d := diag.Warnf(t.ActionAt, "unsupported", "%s; a task that is reached fails", p.res.broken)
-		d.Width = len([]rune(t.Action))
+		d.Width, d.Hint = len([]rune(t.Action)), p.res.hint
 		s.c.diags.Add(d)
 		out.Broken = &diag.Diagnostic{Severity: diag.Error, Rule: "unsupported", Summary: p.res.broken, At: t.ActionAt, Width: d.Width}
 		return

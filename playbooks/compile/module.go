@@ -59,7 +59,14 @@ func (s *scope) resolve(name string) resolution {
 	if r, ok := s.full(name, 0); ok {
 		return r
 	}
-	return resolution{name: name, absent: true, hint: diag.DidYouMean(name, moduleNames(true))}
+	hint := diag.DidYouMean(name, moduleNames(true))
+	if strings.HasPrefix(name, "ansible.builtin.") {
+		return resolution{name: name, absent: true, hint: hint}
+	}
+	// It may well be in a collection that is not known here.
+	r := unsupported(name)
+	r.hint = hint
+	return r
 }
 
 // short resolves a name without a collection: modules beside the playbook and the roles,

@@ -68,6 +68,7 @@ func knownLookup(name string) bool { return names().lookups[name] }
 
 // isModuleName tells whether a name can be that of a module anywhere.
 func isModuleName(name string) bool {
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "ansible.builtin."), "ansible.legacy.")
 	if strings.Count(name, ".") >= 2 {
 		return true
 	}

@@ -132,6 +132,8 @@ func (p *parser) keyValues(parts *taskParts, n *yaml.Node, text string) {
 		p.set(t, "_raw_params", str(raw), at)
 	case yamlv.HasTemplate(raw):
 		t.ArgsExpr = str(raw)
+	case !p.isModule(t.Action): // it may be a misspelt command: one problem is enough
+		p.set(t, "_raw_params", str(raw), at)
 	default:
 		p.fail(n, "args", "the arguments of %s must be key=value, found %q", t.Action, shorten(raw)).Hint =
 			"only command, shell, script, raw, meta and the include and import modules take free text"
