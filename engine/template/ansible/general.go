@@ -94,6 +94,9 @@ func groupByAsDict(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func counter(_ *template.Call, a []value.Value) (value.Value, error) {
+	if !isSequence(a[0]) && !isText(a[0]) {
+		return nil, fmt.Errorf("argument for counter must be a sequence (string or list), got %s", describe(a[0]))
+	}
 	vs, err := value.Iterate(a[0])
 	if err != nil {
 		return nil, err
@@ -113,6 +116,9 @@ func versionSort(_ *template.Call, a []value.Value) (value.Value, error) {
 	vs, err := value.Iterate(a[0])
 	if err != nil {
 		return nil, err
+	}
+	if i := slices.IndexFunc(vs, func(v value.Value) bool { return !isText(v) }); i >= 0 {
+		return nil, fmt.Errorf("version_sort needs texts, got %s", describe(vs[i]))
 	}
 	out := slices.Clone(vs)
 	var fail error
@@ -271,7 +277,7 @@ func accumulate(_ *template.Call, a []value.Value) (value.Value, error) {
 	return list(out), err
 }
 
-var timeWords = pyre.MustCompile(`\s*(-?\d+(?:\.\d+)?)([a-zA-Z]+)\s*`, pyre.ASCII)
+var timeWords = pyre.MustCompile(`\s*(-?\d+)([a-zA-Z]+)\s*`, pyre.ASCII)
 
 // unitSizes are milliseconds per unit, of those that do not depend on arguments.
 var unitSizes = map[string]float64{"ms": 1, "msec": 1, "msecs": 1, "millisecond": 1, "milliseconds": 1}
@@ -286,13 +292,13 @@ func init() {
 
 func unitMillis(unit string, year, month float64) (float64, bool) {
 	const day = 86400000
-	switch strings.ToLower(unit) {
+	switch unit {
 	case "mo", "month", "months":
 		return month * day, true
 	case "y", "year", "years":
 		return year * day, true
 	}
-	ms, ok := unitSizes[strings.ToLower(unit)]
+	ms, ok := unitSizes[unit]
 	return ms, ok
 }
 

@@ -2,6 +2,7 @@ package ansible
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,61 +74,61 @@ func keepKeys(_ *template.Call, a []value.Value) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := keep(a[0], is)
-	return out, err
+	return keep(a[0], is, true)
 }
 
-// keep reduces v to the wanted keys at any depth; a dict without any stays as it is below
+// leaf tells what stands or falls with its key: scalars and lists of texts.
+func leaf(v value.Value) bool {
+	switch x := v.(type) {
+	case *value.Dict:
+		return false
+	case *value.List:
+		return !slices.ContainsFunc(x.Items(), func(e value.Value) bool { return !isText(e) })
+	}
+	return true
+}
+
+// keep reduces the dicts in v to the wanted keys; what gets empty is dropped, but not at
 // the top.
-func keep(v value.Value, is func(value.Value) (bool, error)) (out value.Value, hit bool, err error) {
+func keep(v value.Value, is func(value.Value) (bool, error), top bool) (value.Value, error) {
 	switch x := v.(type) {
 	case *value.List:
 		kept := []value.Value{}
 		for _, e := range x.Items() {
-			r, found, err := keep(e, is)
-			if err != nil {
-				return nil, false, err
+			if leaf(e) {
+				kept = append(kept, e)
+				continue
 			}
-			if found {
-				hit = true
+			r, err := keep(e, is, false)
+			if err != nil {
+				return nil, err
+			}
+			if top || isTrue(r) {
 				kept = append(kept, r)
 			}
 		}
-		return list(kept), hit, nil
+		return list(kept), nil
 	case *value.Dict:
 		d := value.NewDict(x.Len())
 		for _, e := range x.Items() {
-			ok, err := is(e.Key)
+			val, ok := e.Value, false
+			var err error
+			if leaf(val) {
+				ok, err = is(e.Key)
+			} else {
+				val, err = keep(val, is, false)
+				ok = isTrue(val)
+			}
+			if err == nil && ok {
+				err = d.Set(e.Key, val)
+			}
 			if err != nil {
-				return nil, false, err
-			}
-			val := e.Value
-			if inner, isDict := val.(*value.Dict); !ok && isDict && inner.Len() > 0 {
-				r, found, err := keep(inner, is)
-				if err != nil {
-					return nil, false, err
-				}
-				if found {
-					val = r
-				}
-				ok = true
-			} else if l, isList := val.(*value.List); !ok && isList {
-				r, found, err := keep(l, is)
-				if err != nil {
-					return nil, false, err
-				}
-				val, ok = r, found
-			}
-			if ok {
-				hit = true
-				if err := d.Set(e.Key, val); err != nil {
-					return nil, false, err
-				}
+				return nil, err
 			}
 		}
-		return d, hit, nil
+		return d, nil
 	}
-	return v, false, nil
+	return v, nil
 }
 
 func removeKeys(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -320,11 +321,12 @@ func paths(out *value.Dict, prefix string, v value.Value) error {
 				return err
 			}
 			switch {
+			case prefix == "":
 			case m == nil && isText(e.Key):
 				name = prefix + "['" + name + "']"
 			case m == nil:
 				name = prefix + "[" + name + "]"
-			case prefix != "":
+			default:
 				name = prefix + "." + name
 			}
 			if err := paths(out, name, e.Value); err != nil {

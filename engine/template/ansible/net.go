@@ -165,13 +165,20 @@ func parseIPText(s string) (ipnet, error) {
 	return n, err
 }
 
-// padOctets completes an abbreviated IPv4 network: 10.1 is 10.1.0.0.
+// padOctets completes an abbreviated IPv4 network: 10.1 is 10.1.0.0. Leading zeros mean
+// nothing.
 func padOctets(s string) string {
 	dots := strings.Count(s, ".")
-	if dots == 0 || dots > 2 || strings.Contains(s, ":") {
+	if dots == 0 || dots > 3 || strings.Contains(s, ":") {
 		return s
 	}
-	return strings.TrimSuffix(s, ".") + strings.Repeat(".0", 3-dots)
+	parts := strings.Split(strings.TrimSpace(s), ".")
+	for i, p := range parts {
+		if t := strings.TrimLeft(p, "0"); t != "" {
+			parts[i] = t
+		}
+	}
+	return strings.Join(parts, ".") + strings.Repeat(".0", 3-dots)
 }
 
 // prefixBits reads a prefix length, a netmask or a hostmask.
