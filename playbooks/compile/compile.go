@@ -58,6 +58,7 @@ func Compile(opts Options) (*plan.Plan, plan.Expander, *diag.List) {
 		}
 		p.Plays = append(p.Plays, c.playbook(path, nil)...)
 	}
+	c.foresee()
 	p.Files = c.loader.Files()
 	return p, c, c.diags
 }
@@ -69,26 +70,28 @@ type compiler struct {
 	tmpl   *template.Engine
 	diags  *diag.List
 
-	mu        sync.Mutex
-	ids       int
-	blocks    int
-	contexts  map[*plan.Task]*scope // of include tasks: where their content will stand
-	tasks     map[taskUse]*prepared
-	resolved  map[moduleUse]resolution
-	libraries map[string]map[string]string
-	exps      map[expansionKey]*expansion
-	roleDirs  map[roleKey]foundRole
-	stats     map[string]bool
-	vars      map[string]*plan.VarSet
-	dynamic   bool // compiling an expansion: nothing found now stops the run
-	importing []string
+	mu         sync.Mutex
+	ids        int
+	blocks     int
+	contexts   map[*plan.Task]*scope // of include tasks: where their content will stand
+	tasks      map[taskUse]*prepared
+	resolved   map[moduleUse]resolution
+	libraries  map[string]map[string]string
+	exps       map[expansionKey]*expansion
+	roleDirs   map[roleKey]foundRole
+	stats      map[string]bool
+	vars       map[string]loadedVars
+	dynamic    bool // compiling an expansion: nothing found now stops the run
+	importing  []string
+	includes   []*plan.Task // dynamic includes found so far; foresee follows them
+	foreseeing bool         // the run has not begun
 }
 
 func newCompiler(opts Options) *compiler {
-	c := &compiler{opts: opts, diags: &diag.List{}, tmpl: opts.Templates,
+	c := &compiler{opts: opts, foreseeing: true, diags: &diag.List{}, tmpl: opts.Templates,
 		contexts: map[*plan.Task]*scope{}, tasks: map[taskUse]*prepared{}, resolved: map[moduleUse]resolution{},
 		libraries: map[string]map[string]string{}, exps: map[expansionKey]*expansion{}, roleDirs: map[roleKey]foundRole{},
-		stats: map[string]bool{}, vars: map[string]*plan.VarSet{}}
+		stats: map[string]bool{}, vars: map[string]loadedVars{}}
 	if c.opts.Dir == "" {
 		c.opts.Dir, _ = os.Getwd()
 	}

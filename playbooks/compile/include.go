@@ -2,10 +2,12 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"fettle/engine/diag"
 	"fettle/engine/plan"
@@ -226,26 +228,10 @@ func (c *compiler) expand(key expansionKey, do func(s *scope) (*plan.Expansion, 
 	if e := c.exps[key]; e != nil {
 		return e.x, e.err
 	}
-	s := c.contexts[key.parent]
-	if s == nil {
-		return nil, fmt.Errorf("task %q is not an include of this plan", key.parent.Action)
-	}
-	diags, dynamic := c.diags, c.dynamic
-	c.diags, c.dynamic = &diag.List{}, true
-	clear(c.stats)
-	s.state.handlers = nil
-	in, err := s.applied(key.parent)
-	var x *plan.Expansion
+	x, diags, err := c.compileInclude(key.parent, do)
 	if err == nil {
-		x, err = do(in)
+		err = diags.Err()
 	}
-	if err == nil {
-		err = c.diags.Err()
-	}
-	if x != nil {
-		x.Handlers = append(x.Handlers, s.state.handlers...)
-	}
-	c.diags, c.dynamic = diags, dynamic
 	if err != nil {
 		x = nil
 	}
@@ -253,6 +239,100 @@ func (c *compiler) expand(key expansionKey, do func(s *scope) (*plan.Expansion, 
 		c.exps[key] = &expansion{x, err}
 	}
 	return x, err
+}
+
+// compileInclude compiles what a dynamic include brings in.
+func (c *compiler) compileInclude(parent *plan.Task, do func(s *scope) (*plan.Expansion, error)) (*plan.Expansion, *diag.List, error) {
+	s := c.contexts[parent]
+	if s == nil {
+		return nil, nil, fmt.Errorf("task %q is not an include of this plan", parent.Action)
+	}
+	diags, dynamic := c.diags, c.dynamic
+	found := &diag.List{}
+	c.diags, c.dynamic = found, true
+	defer func() { c.diags, c.dynamic = diags, dynamic }()
+	clear(c.stats)
+	s.state.handlers = nil
+	in, err := s.applied(parent)
+	if err != nil {
+		return nil, found, err
+	}
+	x, err := do(in)
+	if x != nil {
+		x.Handlers = append(x.Handlers, s.state.handlers...)
+	}
+	return x, found, err
+}
+
+// foresee compiles the dynamic includes whose names are known, to report before the run
+// what is wrong in there. Nothing of it is kept: files may change until a host gets there.
+func (c *compiler) foresee() {
+	seen := map[string]bool{}
+	planned := len(c.includes)
+	defer func() {
+		for _, t := range c.includes[planned:] {
+			delete(c.contexts, t)
+		}
+		c.includes, c.foreseeing = nil, false
+	}()
+	for i := 0; i < len(c.includes); i++ { // it grows
+		t := c.includes[i]
+		if !t.Static || t.ArgsExpr != nil {
+			continue
+		}
+		text := func(names ...string) string {
+			for _, n := range names {
+				if v, ok := t.Args.GetString(n); ok && v != nil {
+					return value.Str(v)
+				}
+			}
+			return ""
+		}
+		var diags *diag.List
+		var err error
+		key := ""
+		if t.Module == includeTasks {
+			file := text("file", "_raw_params")
+			path, _ := c.contexts[t].findTasks(file, true)
+			if key = path; path == "" {
+				key = t.Pos.String()
+			}
+			if seen[key] {
+				continue
+			}
+			_, diags, err = c.compileInclude(t, c.tasksOf(file))
+		} else {
+			use := plan.RoleUse{Name: text("name", "role"), TasksFrom: text("tasks_from"), VarsFrom: text("vars_from"),
+				DefaultsFrom: text("defaults_from"), HandlersFrom: text("handlers_from"), AllowDuplicates: true}
+			if key = fmt.Sprint("role ", use); seen[key] || use.Name == "" {
+				continue
+			}
+			_, diags, err = c.compileInclude(t, c.roleOf(t, use))
+		}
+		seen[key] = true
+		c.foreseen(t, diags, err)
+	}
+}
+
+// foreseen adds the problems of an include as warnings: the include may never be reached.
+func (c *compiler) foreseen(t *plan.Task, diags *diag.List, err error) {
+	var d *diag.Diagnostic
+	if err != nil && !errors.As(err, &d) {
+		d = diag.Warnf(t.Pos, "file", "%s: %v", t.Action, err)
+	}
+	if d != nil {
+		diags.Add(d)
+	}
+	for _, d := range diags.Sorted() {
+		w := *d
+		if w.Severity == diag.Error {
+			w.Severity = diag.Warning
+		}
+		if w.At != t.Pos && w.At.File != t.Pos.File {
+			w.Related = append(slices.Clone(w.Related), diag.Related{Text: "included from", At: t.Pos})
+		}
+		c.diags.Add(&w)
+	}
 }
 
 // applied is the scope inside of apply.
@@ -308,10 +388,14 @@ func condValue(v value.Value, at diag.Pos) value.Value {
 
 // IncludeTasks is plan.Expander's.
 func (c *compiler) IncludeTasks(_ context.Context, parent *plan.Task, file string) (*plan.Expansion, error) {
-	return c.expand(expansionKey{parent: parent, file: file}, func(s *scope) (*plan.Expansion, error) {
+	return c.expand(expansionKey{parent: parent, file: file}, c.tasksOf(file))
+}
+
+func (c *compiler) tasksOf(file string) func(s *scope) (*plan.Expansion, error) {
+	return func(s *scope) (*plan.Expansion, error) {
 		path, tried := s.findTasks(file, true)
 		if path == "" {
-			return nil, &fileError{fmt.Sprintf("%s (searched: %v)", file, tried), fs.ErrNotExist}
+			return nil, &fileError{fmt.Sprintf("%s was not found (searched %s)", file, strings.Join(tried, ", ")), fs.ErrNotExist}
 		}
 		items, ds, err := c.loader.Tasks(path, s.handlers)
 		if err != nil {
@@ -321,19 +405,23 @@ func (c *compiler) IncludeTasks(_ context.Context, parent *plan.Task, file strin
 		g := newGraph()
 		s.within(path).items(g, items)
 		return &plan.Expansion{Graph: g.Graph, File: path}, nil
-	})
+	}
 }
 
 // IncludeRole is plan.Expander's.
 func (c *compiler) IncludeRole(_ context.Context, parent *plan.Task, use plan.RoleUse) (*plan.Expansion, error) {
-	return c.expand(expansionKey{parent: parent, role: use}, func(s *scope) (*plan.Expansion, error) {
+	return c.expand(expansionKey{parent: parent, role: use}, c.roleOf(parent, use))
+}
+
+func (c *compiler) roleOf(parent *plan.Task, use plan.RoleUse) func(s *scope) (*plan.Expansion, error) {
+	return func(s *scope) (*plan.Expansion, error) {
 		entry := &ast.RoleUse{Pos: parent.Pos, At: parent.Pos}
 		if len(parent.Vars) > 0 && parent.Vars[0].Kind == plan.TaskVars {
 			entry.Vars = &parent.Vars[0].Vars
 		}
 		u := s.useRole(use.Name, entry, &roleParts{use.TasksFrom, use.VarsFrom, use.DefaultsFrom, use.HandlersFrom}, &use.AllowDuplicates)
 		if u == nil {
-			return nil, c.diags.Err()
+			return nil, nil // reported
 		}
 		u.setPublic(use.Public)
 		u.s.dirs = append([]string{filepath.Dir(s.file)}, s.dirs...)
@@ -341,5 +429,5 @@ func (c *compiler) IncludeRole(_ context.Context, parent *plan.Task, use plan.Ro
 		handlers := u.handlers()
 		u.tasks(g)
 		return &plan.Expansion{Graph: g.Graph, Handlers: handlers, Role: u.role, File: use.Name}, nil
-	})
+	}
 }

@@ -203,12 +203,17 @@ func (u *roleUse) vars(kind plan.VarKind, dir, from string) []*plan.VarSet {
 	return out
 }
 
+type loadedVars struct {
+	from *value.Vars
+	set  *plan.VarSet
+}
+
 // varsOf gives the variables of a file, the same set each time.
 func (c *compiler) varsOf(kind plan.VarKind, path, where string) *plan.VarSet {
-	if v, ok := c.vars[path]; ok {
-		return v
-	}
 	v, ds, err := c.loader.Vars(path)
+	if old, ok := c.vars[path]; ok && old.from == v {
+		return old.set
+	}
 	if err != nil {
 		c.diags.Add(diag.Errorf(diag.Pos{File: path}, "file", "%v", err))
 	}
@@ -217,7 +222,7 @@ func (c *compiler) varsOf(kind plan.VarKind, path, where string) *plan.VarSet {
 	if v.Len() > 0 {
 		set = &plan.VarSet{Kind: kind, Where: where + " (" + path + ")", Vars: *v}
 	}
-	c.vars[path] = set
+	c.vars[path] = loadedVars{v, set}
 	return set
 }
 
@@ -381,8 +386,9 @@ func (s *scope) findRole(name string) foundRole {
 	}
 	f, ok := s.c.roleDirs[key]
 	if !ok {
-		f = s.searchRole(name)
-		s.c.roleDirs[key] = f
+		if f = s.searchRole(name); !f.absent {
+			s.c.roleDirs[key] = f
+		}
 	}
 	return f
 }

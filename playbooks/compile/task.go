@@ -142,6 +142,9 @@ func (s *scope) dynamicInclude(out *plan.Task, t *ast.Task, outer *scope) {
 	}
 	inner.caught = true
 	s.c.contexts[out] = &inner
+	if s.c.foreseeing {
+		s.c.includes = append(s.c.includes, out)
+	}
 }
 
 // includeKeywords are those that include_tasks and include_role take.

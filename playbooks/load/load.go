@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"fettle/engine/diag"
 	"fettle/engine/value"
@@ -43,10 +44,12 @@ type fileKey struct {
 }
 
 type file struct {
-	once  sync.Once
-	tree  any
-	diags diag.List
-	err   error
+	once    sync.Once
+	size    int64
+	changed time.Time
+	tree    any
+	diags   diag.List
+	err     error
 }
 
 // open reads path once in the way that as names, by parse.
@@ -56,8 +59,9 @@ func (l *Loader) open(path, as string, parse func(p *parser, n *yaml.Node) any) 
 		l.files, l.seen = map[fileKey]*file{}, map[string]bool{}
 	}
 	f := l.files[fileKey{path, as}]
-	if f == nil {
-		f = &file{}
+	size, changed := stamp(path)
+	if f == nil || f.size != size || !f.changed.Equal(changed) {
+		f = &file{size: size, changed: changed}
 		l.files[fileKey{path, as}] = f
 	}
 	if !l.seen[path] {
@@ -84,6 +88,16 @@ func (l *Loader) open(path, as string, parse func(p *parser, n *yaml.Node) any) 
 		f.tree = parse(p, yamlv.Resolve(n))
 	})
 	return f.tree, &f.diags, f.err
+}
+
+// stamp tells whether a file is still what was read: tasks may write files that are
+// included after them.
+func stamp(path string) (int64, time.Time) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return -1, time.Time{}
+	}
+	return st.Size(), st.ModTime()
 }
 
 // Files lists all files read so far, in order.
