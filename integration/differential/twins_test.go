@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,6 +21,9 @@ const siteDir = "../testdata/site"
 
 // sitePaths are where the site playbook changes something.
 var sitePaths = []string{"/srv/site", "/etc/passwd", "/etc/group", "/etc/gshadow", "/etc/login.defs", "/etc/profile", "/etc/motd", "/etc/cron.d", "/home", "/var/spool/cron"}
+
+// crontabStamp is the line in which crontab(1) tells time and temporary file.
+var crontabStamp = regexp.MustCompile(`(?m)^# \(.* installed on .*\)\n`)
 
 // playOn runs a playbook against a fleet as a user would.
 func playOn(t *testing.T, argv []string, f *fleet.Fleet, args ...string) Run {
@@ -101,7 +105,7 @@ func hostEntries(t *testing.T, h *fleet.Host) []Entry {
 			if err != nil {
 				t.Fatal(err)
 			}
-			entry.Text = string(b)
+			entry.Text = crontabStamp.ReplaceAllString(string(b), "")
 		}
 		list = append(list, entry)
 	}
