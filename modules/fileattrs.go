@@ -231,7 +231,7 @@ func (p *AttrPlan) apply(path string) error {
 		}
 	}
 	if p.mode >= 0 {
-		if err := chmodNoFollow(path, uint32(p.mode)); err != nil {
+		if err := chmod(path, uint32(p.mode)); err != nil {
 			return Failf("chmod failed: %v", err)
 		}
 	}
@@ -256,25 +256,4 @@ func (p *AttrPlan) applyRest(path string) error {
 		return writeFlags(path, p.flagOp, p.flags)
 	}
 	return nil
-}
-
-// chmodNoFollow changes the mode of path itself: a link that has taken its place since we
-// looked is refused, not followed.
-func chmodNoFollow(path string, mode uint32) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	if k := info.Mode().Type(); k != 0 && k != fs.ModeDir {
-		return os.Chmod(path, goMode(mode)) // devices, FIFOs and sockets cannot be opened for it
-	}
-	f, err := os.OpenFile(path, syscall.O_NOFOLLOW|syscall.O_NONBLOCK|os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		return os.Chmod(path, goMode(mode)) // not readable by its own owner
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Chmod(goMode(mode))
 }

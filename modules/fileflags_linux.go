@@ -146,3 +146,31 @@ func lgetxattr(path, name string) string {
 }
 
 func lsetxattr(path, name, v string) error { return unix.Lsetxattr(path, name, []byte(v), 0) }
+
+// chmod changes the mode of path itself, whatever kind of file it is and without opening
+// it: a link that has taken its place since we looked is refused, not followed.
+func chmod(path string, mode uint32) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "chmod", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		err = unix.ELOOP
+	}
+	if err == nil {
+		err = unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
+	}
+	if err == unix.ENOENT { // no /proc here
+		var f int
+		if f, err = unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+			err = unix.Fchmod(f, mode)
+			_ = unix.Close(f)
+		}
+	}
+	if err != nil {
+		return &os.PathError{Op: "chmod", Path: path, Err: err}
+	}
+	return nil
+}

@@ -2,7 +2,10 @@
 
 package modules
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // FileFlags are the inode flags of a file; only Linux has them here.
 type FileFlags struct {
@@ -19,3 +22,5 @@ func writeFlags(string, byte, string) error  { return errors.ErrUnsupported }
 func protected(string) string                { return "" }
 func lgetxattr(string, string) string        { return "" }
 func lsetxattr(string, string, string) error { return errors.ErrUnsupported }
+
+func chmod(path string, mode uint32) error { return os.Chmod(path, goMode(mode)) }
