@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fettle/engine/value"
+	"fettle/playbooks/yamlv"
 )
 
 // Listing shows an inventory as ansible-inventory does.
@@ -74,6 +75,11 @@ func (l *Listing) groupVars(g *Group) *value.Dict {
 // stands in the file.
 func Shown(v value.Value) value.Value {
 	switch x := v.(type) {
+	case string:
+		if yamlv.HasTemplate(x) { // read back, it must not become a template
+			return value.DictOf("__ansible_unsafe", x)
+		}
+		return x
 	case *value.Template:
 		return x.Src
 	case *value.Encrypted:

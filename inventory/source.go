@@ -33,11 +33,9 @@ type Options struct {
 	Unparsed        string   // "" warns when no source can be read, "error" fails, "ignore"
 	PatternMismatch string   // "" or warning, error, ignore
 
-	CacheDir    string // where plugins that ask for a cache keep it
-	CacheMaxAge int    // seconds; 0 never expires
-	NoCache     bool   // --flush-cache
-	Environ     []string
-	Context     context.Context // for scripts; nil means Background
+	ExtraVars *value.Vars     // for plugins that are told to use them
+	Environ   []string        // of scripts; nil means that of this process
+	Context   context.Context // for scripts; nil means Background
 }
 
 func (o *Options) defaults() {
@@ -46,7 +44,7 @@ func (o *Options) defaults() {
 			*l = names
 		}
 	}
-	set(&o.Enabled, "host_list", "script", "yaml", "ini", "toml")
+	set(&o.Enabled, "host_list", "script", "auto", "yaml", "ini", "toml")
 	set(&o.IgnoreExts, ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
 	set(&o.YAMLExts, ".yaml", ".yml", ".json")
 	set(&o.VarsExts, ".yml", ".yaml", ".json")
@@ -113,9 +111,12 @@ func plugins() []plugin {
 		{"advanced_host_list", wantsHostList, parseAdvancedHostList},
 		{"script", wantsScript, parseScript},
 
+		{"auto", wantsAuto, parseAuto},
 		{"yaml", wantsYAML, parseYAML},
 		{"ini", wantsINI, parseINI},
 		{"toml", wantsTOML, parseTOML},
+		{"constructed", wantsConfig, parseConstructed},
+		{"generator", wantsConfig, parseGenerator},
 	}
 }
 
@@ -223,6 +224,8 @@ func (inv *Inventory) load(name string, diags *diag.List) bool {
 	return inv.loadOne(&source{inv: inv, name: name, diags: diags})
 }
 
+const unsupportedPlugin = "inventory-plugin"
+
 // failure is why a plugin could not read a source.
 type failure struct {
 	plugin string
@@ -261,7 +264,7 @@ func (inv *Inventory) unreadable(s *source, failures []failure) {
 	if inv.opts.AnyUnparsed == "error" {
 		severity = diag.Error
 	}
-	if i := slices.IndexFunc(failures, func(f failure) bool { return f.plugin == "yaml" }); i >= 0 && filepath.Ext(s.name) != "" {
+	if i := slices.IndexFunc(failures, func(f failure) bool { return f.plugin == "auto" || f.plugin == "yaml" }); i >= 0 && filepath.Ext(s.name) != "" {
 		failures = failures[i : i+1] // what reading YAML as INI says helps nobody
 	}
 	for _, f := range failures {
@@ -271,6 +274,9 @@ func (inv *Inventory) unreadable(s *source, failures []failure) {
 		}
 		c := *d
 		c.Severity, c.Summary = severity, "the "+f.plugin+" plugin cannot read it: "+c.Summary
+		if c.Rule == unsupportedPlugin { // not the user's mistake: Ansible could read it
+			c.Severity, c.Summary = diag.Error, d.Summary
+		}
 		s.warn(&c)
 	}
 	d := diag.Warnf(diag.Pos{}, "inventory", "Unable to parse %s as an inventory source", s.name)

@@ -99,6 +99,7 @@ func (b *layers) inline(groups []*Group) {
 
 // findDirs loads group_vars and host_vars beside every source.
 func (inv *Inventory) findDirs(diags *diag.List) {
+	inv.dirs = nil // plugins may have looked already
 	seen := map[string]bool{}
 	for _, s := range inv.sources {
 		if isHostList(s) {
@@ -115,6 +116,14 @@ func (inv *Inventory) findDirs(diags *diag.List) {
 			inv.dirs = append(inv.dirs, d)
 		}
 	}
+}
+
+// sourceDirs are the vars directories beside the sources while these are being read.
+func (inv *Inventory) sourceDirs() []*varsDir {
+	if inv.dirs == nil {
+		inv.findDirs(&diag.List{})
+	}
+	return inv.dirs
 }
 
 // LoadPlaybookDir loads group_vars and host_vars beside a playbook. Loading a directory again
