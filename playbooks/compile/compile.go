@@ -41,6 +41,9 @@ type Options struct {
 	Selected func(tags []string) bool
 	// Dir is the working directory for relative names; "" means the process's.
 	Dir string
+	// Variables are the names that the inventory sets; nil turns the search for misspelt
+	// variables off.
+	Variables []string
 	// Magic are further variables that are known before the run (inventory_dir, ...).
 	Magic *value.Vars
 }
@@ -59,6 +62,10 @@ func Compile(opts Options) (*plan.Plan, plan.Expander, *diag.List) {
 		p.Plays = append(p.Plays, c.playbook(path, nil)...)
 	}
 	c.foresee()
+	if opts.Variables != nil {
+		c.undefined(p)
+	}
+	c.all = nil
 	p.Files = c.loader.Files()
 	return p, c, c.diags
 }
@@ -84,6 +91,7 @@ type compiler struct {
 	dynamic    bool // compiling an expansion: nothing found now stops the run
 	importing  []string
 	includes   []*plan.Task // dynamic includes found so far; foresee follows them
+	all        []*plan.Task // every task seen before the run
 	foreseeing bool         // the run has not begun
 }
 

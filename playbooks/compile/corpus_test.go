@@ -21,7 +21,7 @@ func TestCorpus(t *testing.T) {
 	}
 	for _, path := range filepath.SplitList(list) {
 		start := time.Now()
-		p, _, ds := Compile(Options{Playbooks: []string{path}, Dir: filepath.Dir(path), RolesPath: filepath.SplitList(os.Getenv("FETTLE_ROLES"))})
+		p, _, ds := Compile(Options{Playbooks: []string{path}, Dir: filepath.Dir(path), RolesPath: filepath.SplitList(os.Getenv("FETTLE_ROLES")), Variables: []string{}})
 		took := time.Since(start)
 		tasks := 0
 		for _, play := range p.Plays {

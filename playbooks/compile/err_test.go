@@ -27,7 +27,7 @@ func TestErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _, ds := Compile(Options{Playbooks: []string{path}, RolesPath: []string{}, CollectionsPath: []string{}})
+			_, _, ds := Compile(Options{Playbooks: []string{path}, RolesPath: []string{}, CollectionsPath: []string{}, Variables: []string{"inventory_variable"}})
 			got := map[int][]string{}
 			for _, d := range ds.Sorted() {
 				msg := strings.ToUpper(d.Severity.String()) + ": " + d.Summary

@@ -93,6 +93,9 @@ func (s *scope) planTask(t *ast.Task, p *prepared, outer *scope) *plan.Task {
 	if out.Name.Set && (out.Name.Value == nil || out.Name.Value == "") {
 		out.Name = plan.Attr{}
 	}
+	if s.c.foreseeing {
+		s.c.all = append(s.c.all, out)
+	}
 	s.checkModule(out, t, p)
 	if out.Module == includeTasks || out.Module == includeRole {
 		s.dynamicInclude(out, t, outer)

@@ -342,12 +342,11 @@ func isName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && !slices.Contains(pythonWords, s)
+	return s != "" && !slices.Contains(reserved, s)
 }
 
-var pythonWords = []string{"False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-	"elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass",
-	"raise", "return", "try", "while", "with", "yield", "true", "false", "none"}
+// reserved are the words that Jinja reads as something else than a name.
+var reserved = []string{"False", "None", "True", "and", "else", "for", "if", "in", "is", "not", "or", "true", "false", "none"}
 
 // Abs makes a path absolute against dir and cleans it.
 func Abs(dir, path string) string {
