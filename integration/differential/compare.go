@@ -89,7 +89,7 @@ func comparable(c Case, e Event) string {
 		return ""
 	}
 	var m map[string]json.RawMessage
-	failed := strings.HasPrefix(e.Status, "fatal") || strings.HasPrefix(e.Status, "failed") || e.Status == "unreachable"
+	failed := strings.HasPrefix(e.Status, "fatal") || strings.HasPrefix(e.Status, "failed") || strings.HasPrefix(e.Status, "unreachable")
 	if !failed || json.Unmarshal(e.Result, &m) != nil {
 		return compact(e.Result)
 	}

@@ -285,6 +285,7 @@ var volatile = []struct {
 	with string
 }{
 	{regexp.MustCompile(`\$WORK/home/\.ansible/tmp/[^\s"':,]+`), "$$TMP"},
+	{regexp.MustCompile(`(?m)^(\+\+\+ after: )(?:\$TMP|\$WORK/templates/).*$`), "${1}$$SOURCE"}, // a template is named by its source or a copy
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+`), "$$TIME"},
 	{regexp.MustCompile(`"delta": "[^"]*"`), `"delta": "$$DELTA"`},
 	{regexp.MustCompile(`ansible-tmp-[0-9.\-]+`), "$$TMP"},
