@@ -52,7 +52,16 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 			return callResult{err: err}
 		}
 	}
-	return u.send(ctx, []*job{j})[0]
+	seconds, poll, err := u.asyncKeywords()
+	if err != nil {
+		return callResult{err: err}
+	}
+	j.async = seconds
+	res := u.send(ctx, []*job{j})[0]
+	if seconds == 0 || poll == 0 || res.err != nil || u.check {
+		return res
+	}
+	return u.awaitJob(ctx, j, res, seconds, poll)
 }
 
 // engineModule checks the arguments of includes and meta; the owner of the run does the rest.
@@ -81,6 +90,9 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 		return out
 	}
 	c := u.newCall(u.task.Module, jobs[0].env)
+	if !u.check {
+		c.Async = jobs[0].async
+	}
 	streams := &runner.IO{Output: u.output}
 	open := map[sourceKey]func() (io.ReadCloser, error){}
 	for i, j := range jobs {

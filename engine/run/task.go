@@ -191,6 +191,7 @@ type job struct {
 	account   *runner.Account
 	item      value.Value
 	delegHost *inventory.Host
+	async     int              // seconds it may run in the background; 0: in the foreground
 	ready     *action.Prepared // of an action that prepares the module's call
 }
 

@@ -33,6 +33,9 @@ func Main(args []string) int {
 		fmt.Println(ProbeAnswer)
 		return 0
 	}
+	if len(args) == 1 && args[0] == Job {
+		return runJob()
+	}
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, "this program is started by fettle and not by hand")
 		return 2

@@ -43,7 +43,11 @@ func hello() wire.Hello {
 func handle(ctx context.Context, s *wire.Session) error {
 	c := s.Call
 	for i, raw := range c.Args {
-		result, err := runItem(ctx, s, i, raw)
+		run := runItem
+		if c.Async > 0 {
+			run = func(context.Context, *wire.Session, int, []byte) ([]byte, error) { return startJob(c, raw) }
+		}
+		result, err := run(ctx, s, i, raw)
 		if err != nil {
 			return err
 		}

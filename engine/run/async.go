@@ -1,0 +1,68 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fettle/engine/value"
+)
+
+// asyncKeywords are async and poll, in seconds; async 0 means in the foreground.
+func (u *turn) asyncKeywords() (seconds, poll int, err error) {
+	get := func(name string, v value.Value, err error) (int, error) {
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		f, err := number(v)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", name, err)
+		}
+		return int(f), nil
+	}
+	if !u.task.Async.Set {
+		return 0, 0, nil
+	}
+	v, rerr := u.rendered(u.task.Async, int64(0))
+	if seconds, err = get("async", v, rerr); err != nil || seconds <= 0 {
+		return 0, 0, err
+	}
+	v, rerr = u.rendered(u.task.Poll, int64(15))
+	poll, err = get("poll", v, rerr)
+	return seconds, poll, err
+}
+
+// awaitJob looks at a job until it has ended or its time is over, and removes its result.
+// A look that fails to reach the host is made again: the job goes on without us.
+func (u *turn) awaitJob(ctx context.Context, j *job, started callResult, seconds, poll int) callResult {
+	id, _ := started.data.GetString("ansible_job_id")
+	if id == nil {
+		return started
+	}
+	s := &services{u: u, j: j}
+	look := func(mode string) (*value.Dict, error) {
+		return s.Module(ctx, "ansible.builtin.async_status", value.DictOf("jid", id, "mode", mode))
+	}
+	last := callResult{err: fmt.Errorf("async task did not complete within the requested time - %ds", seconds)}
+	for left := seconds; left > 0 && ctx.Err() == nil; left -= poll {
+		sleep(ctx, time.Duration(poll)*time.Second)
+		d, err := look("status")
+		if err != nil {
+			last = callResult{err: err}
+			continue
+		}
+		if finished, _ := value.Truth(orNil(d, "finished")); finished {
+			_, _ = look("cleanup")
+			return callResult{data: d}
+		}
+	}
+	if ctx.Err() != nil {
+		return callResult{err: cause(ctx, ctx.Err())}
+	}
+	return last
+}
+
+func orNil(d *value.Dict, name string) value.Value {
+	v, _ := d.GetString(name)
+	return v
+}
