@@ -41,7 +41,7 @@ func (p *parser) arguments(parts *taskParts, v *yaml.Node) {
 	case v.Kind == yaml.ScalarNode && v.Tag != "!!binary":
 		p.keyValues(parts, v, v.Value)
 	default:
-		p.fail(v, "args", "the arguments of %s must be a mapping or text, found %s", t.Action, what(v))
+		p.fail(v, "syntax", "the arguments of %s must be a mapping or text, found %s", t.Action, what(v))
 	}
 	p.lowerArgs(parts)
 }
@@ -97,7 +97,7 @@ func (p *parser) pairsOf(n *yaml.Node, text string) []keyValue {
 		err = fmt.Errorf("expected key=value, found %q", shorten(raw))
 	}
 	if err != nil {
-		p.fail(n, "args", "%v", err)
+		p.fail(n, "syntax", "%v", err)
 		return nil
 	}
 	return kvs
@@ -114,7 +114,7 @@ func (p *parser) keyValues(parts *taskParts, n *yaml.Node, text string) {
 	}
 	kvs, raw, err := splitKeyValues(text, only)
 	if err != nil {
-		p.fail(n, "args", "%v", err)
+		p.fail(n, "syntax", "%v", err)
 		return
 	}
 	str := func(s string) value.Value {
@@ -135,7 +135,7 @@ func (p *parser) keyValues(parts *taskParts, n *yaml.Node, text string) {
 	case !p.isModule(t.Action): // it may be a misspelt command: one problem is enough
 		p.set(t, "_raw_params", str(raw), at)
 	default:
-		p.fail(n, "args", "the arguments of %s must be key=value, found %q", t.Action, shorten(raw)).Hint =
+		p.fail(n, "syntax", "the arguments of %s must be key=value, found %q", t.Action, shorten(raw)).Hint =
 			"only command, shell, script, raw, meta and the include and import modules take free text"
 	}
 }
