@@ -69,6 +69,14 @@ func Embedded(self string) (*Binaries, error) {
 	return b, nil
 }
 
+// Platforms lists what can be placed, as OS-ARCH.
+func (b *Binaries) Platforms() (out []string) {
+	for _, x := range b.list {
+		out = append(out, x.OS+"-"+x.Arch)
+	}
+	return out
+}
+
 func (b *Binaries) find(os, arch string) *Binary {
 	for _, x := range b.list {
 		if x.OS == os && x.Arch == arch {

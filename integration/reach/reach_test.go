@@ -82,7 +82,6 @@ func TestAccounts(t *testing.T) {
 		{name: "tcsh", group: fleet.Group{Shell: "/bin/tcsh"}, user: "op", as: sudo("root", fleet.Password), want: "root"},
 		{name: "tcsh su", group: fleet.Group{Shell: "/bin/tcsh"}, user: "op", as: &runner.Become{Method: "su", User: "admin", Password: fleet.Password}, want: "admin"},
 		{name: "busybox", group: fleet.Group{Busybox: true}, user: "root", want: "root"},
-		{name: "no sftp", group: fleet.Group{SSHD: []string{"Subsystem sftp /bin/false"}}, user: "op", want: "op"},
 		{name: "one session", group: fleet.Group{SSHD: []string{"MaxSessions 1"}}, user: "op", as: sudo("root", fleet.Password), want: "root"},
 		{name: "full disk", group: fleet.Group{FullDisk: true, NoexecTmp: true}, user: "root", err: "No space left on device"},
 	} {
@@ -161,13 +160,13 @@ func TestNothingLeft(t *testing.T) {
 		return n
 	}
 	for range 300 {
-		if count("[s]leep 98765") == 4 {
+		if count("[s]leep 98765") >= 4 { // and the shells
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if n := count("[f]ettle-runner-.* __runner"); n != 2+1 { // sudo shows it once more
-		t.Logf("%d runner processes", n)
+	if n := count("[f]ettle-runner-.* __runner"); n != 2 {
+		t.Errorf("%d runner processes for two accounts", n)
 	}
 	if n := count(fleet.Password[:6] + "[" + fleet.Password[6:7] + "]"); n != 0 {
 		t.Error("the password stands in an argument")
