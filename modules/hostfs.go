@@ -13,9 +13,23 @@ import (
 	"time"
 )
 
-// ReadFile reads a whole file. A file that does not exist gives an error that is
-// fs.ErrNotExist.
-func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
+// ReadFile reads a whole regular file; a FIFO or device, which may never end, is refused.
+// A file that does not exist gives an error that is fs.ErrNotExist.
+func (h *Host) ReadFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, Failf("%s is no regular file", path)
+	}
+	return io.ReadAll(f)
+}
 
 // RealPath follows the links of path as far as it exists; what does not exist keeps its name.
 func RealPath(path string) string {

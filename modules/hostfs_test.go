@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fettle/engine/value"
@@ -178,5 +179,16 @@ func TestNames(t *testing.T) {
 	}
 	if n := h.GroupName(t.Context(), 0); n == "" {
 		t.Error("group 0 has no name")
+	}
+}
+
+// A FIFO that nobody writes to does not hold up a task.
+func TestReadFileRefusesFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	if _, err := (&Host{}).ReadFile(path); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("%v", err)
 	}
 }

@@ -152,15 +152,10 @@ func fill(ctx context.Context, draft *modules.Draft, c content) (md5sum string, 
 func contentDiff(ctx context.Context, dest string, c content) (modules.Diff, error) {
 	d := modules.Diff{Before: "", After: ""}
 	if info, err := os.Stat(dest); err == nil && info.Mode().IsRegular() {
-		switch text, err := os.ReadFile(dest); {
-		case info.Size() > maxDiffSize:
+		if info.Size() > maxDiffSize {
 			d.DstLarger = maxDiffSize
-		case err != nil:
-			return d, fmt.Errorf("cannot read %s for the diff: %w", dest, err)
-		case isBinary(text[:min(len(text), 8192)]):
-			d.DstBinary = 1
-		default:
-			d.Before, d.BeforeHeader = string(text), dest
+		} else if err := beforeText(&d, dest); err != nil {
+			return d, err
 		}
 	}
 	if c.Size > maxDiffSize {
@@ -182,6 +177,19 @@ func contentDiff(ctx context.Context, dest string, c content) (modules.Diff, err
 	}
 	d.After, d.AfterHeader = string(text), first(c.header, dest)
 	return d, nil
+}
+
+func beforeText(d *modules.Diff, dest string) error {
+	text, err := os.ReadFile(dest)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read %s for the diff: %w", dest, err)
+	case isBinary(text[:min(len(text), 8192)]):
+		d.DstBinary = 1
+	default:
+		d.Before, d.BeforeHeader = string(text), dest
+	}
+	return nil
 }
 
 func isBinary(text []byte) bool {
