@@ -89,24 +89,34 @@ func (m *Module) unknown(name string) *ArgError {
 		Msg: fmt.Sprintf("module %s has no option %q", m.Name, name)}
 }
 
-// decode fills the args struct from a and a.Invocation.
-func decode(m *Module, a *Args, into reflect.Value) error {
+// Unsupported is the error for options that the module does not have, in Ansible's words.
+func (m *Module) Unsupported(values *value.Dict) error {
 	var unknown []string
-	for _, e := range a.Values.Entries() {
+	for _, e := range values.Entries() {
 		name, _ := e.Key.(string)
 		if m.Option(name) == nil && !m.ExtraArgs {
 			unknown = append(unknown, name)
 		}
 	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		var supported []string
-		for _, o := range m.Options {
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.Sort(unknown)
+	var supported []string
+	for _, o := range m.Options {
+		if !strings.HasPrefix(o.Name, "_") {
 			supported = append(supported, o.Name)
 		}
-		slices.Sort(supported)
-		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s.",
-			m.Name, strings.Join(unknown, ", "), strings.Join(supported, ", "))}
+	}
+	slices.Sort(supported)
+	return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s.",
+		m.Name, strings.Join(unknown, ", "), strings.Join(supported, ", "))}
+}
+
+// decode fills the args struct from a and a.Invocation.
+func decode(m *Module, a *Args, into reflect.Value) error {
+	if err := m.Unsupported(a.Values); err != nil {
+		return err
 	}
 	a.Invocation = value.NewDict(len(m.Options))
 	given, err := decodeOptions(m.Options, a.Values, into, a.Invocation, "")

@@ -232,6 +232,11 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 	if j.env, err = u.environment(); err != nil {
 		return fail(err)
 	}
+	if u.act != nil && u.mod != nil {
+		if err := u.mod.Unsupported(j.args); err != nil {
+			return fail(err)
+		}
+	}
 	if u.act != nil && u.act.Prepare != nil {
 		if j.ready, err = u.act.Prepare(u.t.Ctx(), u.actionCall(j)); err != nil {
 			return fail(err)
