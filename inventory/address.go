@@ -17,7 +17,8 @@ const (
 	hexPart     = `(?:[0-9a-f]{1,4}|` + hexRange + `)`
 	labelStart  = `(?:[\p{L}\p{N}_]|` + letterRange + `)`
 	labelMore   = `(?:[\p{L}\p{N}_-]|` + letterRange + `)`
-	label       = labelStart + `(?:` + labelMore + `{0,60}` + labelStart + `)?`
+	labelEnd    = `(?:[\p{L}\p{N}]|` + letterRange + `)`
+	label       = `(?:` + labelEnd + `|` + labelStart + labelMore + `{0,62}` + labelEnd + `)`
 )
 
 var (
@@ -25,24 +26,9 @@ var (
 	plainPort    = regexp.MustCompile(`^((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)$`)
 	ip4Form      = regexp.MustCompile(`(?i)^(?:` + ip4Part + `\.){3}` + ip4Part + `$`)
 	hostnameForm = regexp.MustCompile(`(?i)^` + label + `(?:\.` + label + `)*$`)
-	ip6Forms     = ip6Expressions()
+	// Ansible looks only at the start of an IPv6 address, so %eth0 may follow.
+	ip6Form = regexp.MustCompile(`(?i)^(?:(?:` + hexPart + `:){7}` + hexPart + `|(?:` + hexPart + `:){1,6}:|::)`)
 )
-
-// ip6Expressions covers full and shortened addresses and those with an IPv4 tail.
-func ip6Expressions() []*regexp.Regexp {
-	h := hexPart
-	tail4 := `(?:` + ip4Part + `\.){3}` + ip4Part
-	forms := []string{`(?:` + h + `:){7}` + h, `(?:` + h + `:){1,7}:`, `::`, `:(?::` + h + `){1,6}`}
-	for i := 1; i <= 6; i++ {
-		forms = append(forms, fmt.Sprintf(`(?:%s:){1,%d}(?::%s){1,%d}`, h, i, h, 7-i))
-	}
-	forms = append(forms, `(?:`+h+`:){6}`+tail4, `::`+tail4, `::(?:`+h+`:){1,5}`+tail4)
-	var out []*regexp.Regexp
-	for _, f := range forms {
-		out = append(out, regexp.MustCompile(`(?i)^(?:`+f+`)$`))
-	}
-	return out
-}
 
 // parseAddress splits host:port or [host]:port and checks that the host is a name or an
 // address, where ranges are allowed with ranges as well.
@@ -66,18 +52,7 @@ func parseAddress(s string, ranges bool) (host string, port int, err error) {
 }
 
 func isAddress(host string) bool {
-	if ip4Form.MatchString(host) || hostnameForm.MatchString(host) {
-		return true
-	}
-	if !strings.Contains(host, ":") {
-		return false
-	}
-	for _, f := range ip6Forms {
-		if f.MatchString(host) {
-			return true
-		}
-	}
-	return false
+	return ip4Form.MatchString(host) || hostnameForm.MatchString(host) || ip6Form.MatchString(host)
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -98,17 +73,15 @@ func expandHosts(pattern string) (names []string, port int, err error) {
 	return names, port, nil
 }
 
-func hasRange(s string) bool {
-	open, colon, end := strings.Index(s, "["), strings.Index(s, ":"), strings.Index(s, "]")
-	return open >= 0 && open < colon && colon < end
-}
-
 func expandRange(s string, room int) ([]string, error) {
-	if !hasRange(s) {
+	open, end := strings.Index(s, "["), strings.Index(s, "]")
+	if open < 0 {
 		return []string{s}, nil
 	}
-	head, rest, _ := strings.Cut(s, "[")
-	body, tail, _ := strings.Cut(rest, "]")
+	if end < open || strings.Contains(s, "|") {
+		return nil, fmt.Errorf("the brackets of a host range do not fit")
+	}
+	head, body, tail := s[:open], s[open+1:end], s[end+1:]
 	items, err := rangeItems(body)
 	if err != nil {
 		return nil, err
