@@ -109,7 +109,11 @@ func (s *scope) full(name string, depth int) (resolution, bool) {
 	if m := modules.Find(name); m != nil {
 		return resolution{name: name, module: m}, true
 	}
-	if to := names().redirects[name]; to != "" && depth < maxRedirects {
+	to := names().redirects[name]
+	if short, ok := strings.CutPrefix(name, "ansible.builtin."); ok && to == "" {
+		to = names().redirects[short]
+	}
+	if to != "" && depth < maxRedirects {
 		if to == "-" {
 			return resolution{name: name, broken: fmt.Sprintf("module %s was removed from its collection", name)}, true
 		}

@@ -148,19 +148,31 @@ func splitKeyValues(text string, only []string) (kvs []keyValue, raw string, err
 		return nil, "", err
 	}
 	var rest strings.Builder
+	blank, removed := "", false // the blanks before a run of options that are taken out
 	for _, w := range words {
 		key, val, plain, isPair := cutPair(w.text)
 		if isPair && (only == nil || slices.Contains(only, key)) {
 			kvs = append(kvs, keyValue{strings.TrimSpace(key), unquote(strings.TrimSpace(val))})
+			if !removed {
+				blank, removed = w.blank, true
+			}
 			continue
 		}
+		if !removed {
+			blank = w.blank
+		}
 		if rest.Len() > 0 {
-			rest.WriteString(w.blank)
+			rest.WriteString(blank)
 		}
 		rest.WriteString(plain)
+		removed = false
 	}
-	if rest.Len() > 0 && len(words) > 0 {
+	switch {
+	case rest.Len() == 0:
+	case !removed:
 		rest.WriteString(trailing(text))
+	case blank != "":
+		rest.WriteString(blank[:len(blank)-1])
 	}
 	return kvs, rest.String(), nil
 }
@@ -200,12 +212,13 @@ func splitWords(s string) ([]word, error) {
 	var out []word
 	var quote byte
 	depth := map[byte]int{}
-	blankFrom, from := 0, -1
+	blankFrom, from, carry := 0, -1, ""
 	end := func(i int) {
 		if from >= 0 {
-			w := word{s[blankFrom:from], s[from:i]}
+			w := word{carry + s[blankFrom:from], s[from:i]}
+			carry = ""
 			if w.text == `\` && i < len(s) && s[i] == '\n' {
-				blankFrom, from = i+1, -1
+				blankFrom, from, carry = i+1, -1, w.blank
 				return
 			}
 			out = append(out, w)
