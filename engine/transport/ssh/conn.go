@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pkg/sftp"
@@ -219,6 +220,10 @@ type process struct {
 	ended  chan struct{} // closed when nothing more comes from the host
 	code   int
 	err    error
+
+	input  sync.Mutex // held while writing
+	closed bool       // the input has ended
+	eof    atomic.Bool
 }
 
 // newProcess reads the channel through pipes: a read from a channel ends only when the
@@ -271,7 +276,36 @@ var signals = map[string]int{"ABRT": 6, "ALRM": 14, "FPE": 8, "HUP": 1, "ILL": 4
 
 func (p *process) Stdout() io.Reader { return p.stdout }
 func (p *process) Stderr() io.Reader { return p.stderr }
-func (p *process) CloseStdin() error { return p.CloseWrite() }
+
+// Write writes to the standard input.
+func (p *process) Write(b []byte) (int, error) {
+	p.input.Lock()
+	n, err := p.Channel.Write(b)
+	p.input.Unlock()
+	if p.eof.Load() {
+		_ = p.endInput()
+	}
+	return n, err
+}
+
+// CloseStdin ends the input, after a write that is under way: a channel does not take
+// both at once.
+func (p *process) CloseStdin() error {
+	p.eof.Store(true)
+	return p.endInput()
+}
+
+func (p *process) endInput() error {
+	if !p.input.TryLock() {
+		return nil // whoever writes ends it
+	}
+	defer p.input.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	return p.CloseWrite()
+}
 
 func (p *process) Wait() (int, error) {
 	select {

@@ -142,7 +142,9 @@ func (s *SSHD) sessions() (out []int) {
 func (s *SSHD) Log() string { return s.log.String() }
 
 // Connections counts the log-ins so far.
-func (s *SSHD) Connections() int { return strings.Count(s.Log(), "Accepted ") }
+func (s *SSHD) Connections() int {
+	return strings.Count(s.Log(), "Accepted publickey for") + strings.Count(s.Log(), "Accepted password for")
+}
 
 // Target reaches it, with its key known and no configuration of this machine.
 func (s *SSHD) Target(t testing.TB, args ...string) *transport.Target {
