@@ -65,6 +65,7 @@ func (h *Host) Connections() (int, error) {
 // Process is a process of the host, seen from here.
 type Process struct {
 	Pid      int // its number here, not in the host
+	Parent   int // likewise
 	UID      int
 	Name     string
 	Args     []string
@@ -112,6 +113,7 @@ func readProcess(dir string) (p Process, ok bool) {
 	cuser, _ := strconv.Atoi(fields[13])
 	csystem, _ := strconv.Atoi(fields[14])
 	p.Pid, _ = strconv.Atoi(filepath.Base(dir))
+	p.Parent, _ = strconv.Atoi(fields[1])
 	p.UID, p.Name = int(st.Uid), s[open+1:end]
 	p.Args = strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00")
 	p.CPU = time.Duration(user+system) * 10 * time.Millisecond
@@ -119,12 +121,19 @@ func readProcess(dir string) (p Process, ok bool) {
 	return p, true
 }
 
-// Runners counts the processes named fettle-runner by user id.
+// Runners counts the processes named fettle-runner by user id. A child that a runner has
+// just forked, and that is still to become another program, is none.
 func (h *Host) Runners() (map[int]int, error) {
 	list, err := h.Processes()
-	count := map[int]int{}
+	runners := map[int]Process{}
 	for _, p := range list {
 		if strings.HasPrefix(p.Name, "fettle-runner") || len(p.Args) > 0 && strings.HasPrefix(filepath.Base(p.Args[0]), "fettle-runner") {
+			runners[p.Pid] = p
+		}
+	}
+	count := map[int]int{}
+	for _, p := range runners {
+		if parent, forked := runners[p.Parent]; !forked || parent.UID != p.UID {
 			count[p.UID]++
 		}
 	}
