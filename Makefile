@@ -15,7 +15,7 @@ runners: $(RUNNERS:%=$(EMBED)/fettle-runner-%.gz)
 
 $(EMBED)/fettle-runner-%.gz: FORCE
 	@mkdir -p bin
-	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/fettle-runner-$* ./cmd/fettle-runner
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -tags nethttpomithttp2 -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/fettle-runner-$* ./cmd/fettle-runner
 	@gzip -9nc bin/fettle-runner-$* > bin/runner.gz && { cmp -s bin/runner.gz $@ || cp bin/runner.gz $@; }; rm -f bin/runner.gz
 	@echo "$$(sha256sum bin/fettle-runner-$* | cut -d' ' -f1) $$(stat -c %s bin/fettle-runner-$*)" > $(EMBED)/fettle-runner-$*.sum
 
