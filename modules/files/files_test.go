@@ -8,46 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"fettle/engine/value"
 	"fettle/modules"
 	"fettle/modules/moduletest"
 )
 
 func TestFixtures(t *testing.T) { moduletest.Run(t, "testdata") }
-
-// A disk without room leaves the old content and nothing else.
-func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small tmpfs needs root")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skipf("cannot mount a tmpfs: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	path := filepath.Join(dir, "f")
-	if err := os.WriteFile(path, []byte("old\n"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	big := strings.Repeat("x", 1<<20)
-	for name, run := range map[string]func() answer{
-		"copy":        func() answer { return call(t, offering("src", []byte(big)), "copy", "dest", path) },
-		"lineinfile":  func() answer { return call(t, &modules.Host{}, "lineinfile", "path", path, "line", big) },
-		"blockinfile": func() answer { return call(t, &modules.Host{}, "blockinfile", "path", path, "block", big) },
-	} {
-		a := run()
-		if a["failed"] != true || a["changed"] != false || !strings.Contains(a.msg(), "no space left on device") {
-			t.Errorf("%s: %v", name, a)
-		}
-		tree, err := moduletest.ReadTree(dir)
-		if want := "f 0640 \"f\" \"old\\n\"\n"; err != nil || tree.String() != want {
-			t.Errorf("%s: left %s %v", name, tree, err)
-		}
-	}
-}
 
 func TestImmutable(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -172,5 +141,29 @@ func TestShellPattern(t *testing.T) {
 		if err != nil || (m != nil) != tt.want {
 			t.Errorf("%s on %q: %v, %v", tt.pattern, tt.name, m != nil, err)
 		}
+	}
+}
+
+func TestKnownHosts(t *testing.T) {
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHQpSdC9aSAGyz+4ihWfJbcjdqIfrpgJbHTcYEZVhnv"
+	path := filepath.Join(t.TempDir(), "sub", "known_hosts")
+	args := func(more ...value.Value) []value.Value {
+		return append([]value.Value{"name", "h1", "path", path}, more...)
+	}
+	hashed := args("key", "h1 "+key, "hash_host", true)
+	if a := call(t, &modules.Host{}, "known_hosts", hashed...); a["changed"] != true {
+		t.Fatal(a)
+	}
+	if b, _ := os.ReadFile(path); !strings.HasPrefix(string(b), "|1|") || strings.Contains(string(b), "h1") {
+		t.Errorf("not hashed: %s", b)
+	}
+	if a := call(t, &modules.Host{}, "known_hosts", hashed...); a["changed"] != false {
+		t.Errorf("again: %v", a)
+	}
+	if a := call(t, &modules.Host{}, "known_hosts", args("state", "absent")...); a["changed"] != true {
+		t.Errorf("absent: %v", a)
+	}
+	if b, _ := os.ReadFile(path); len(b) != 0 {
+		t.Errorf("left %s", b)
 	}
 }
