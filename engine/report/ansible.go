@@ -324,7 +324,7 @@ func (a *ansible) recap(x event.RunEnd) {
 	a.banner("PLAY RECAP")
 	writeRecap(a.o.Out, x.Stats, func(s, code string) string { return a.color(s, code) }, a.o.Color)
 	fmt.Fprintln(a.o.Out)
-	if len(x.Custom) > 0 {
+	if len(x.Custom) > 0 && a.o.CustomStats {
 		a.banner("CUSTOM STATS: ")
 		for name, d := range x.Custom {
 			label := name

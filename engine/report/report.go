@@ -26,6 +26,7 @@ type Options struct {
 	Diff        bool
 	HideSkipped bool
 	HideOK      bool
+	CustomStats bool // show what set_stats gave
 	TaskPath    bool // show file:line of each task
 }
 

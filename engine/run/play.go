@@ -93,7 +93,7 @@ func (r *run) play(p *plan.Play) error {
 	}
 	drive := strategies[strings.TrimPrefix(strategy, "ansible.builtin.")]
 	if drive == nil {
-		return fmt.Errorf("%s: strategy %q is not supported; there are linear, free, host_pinned and debug", p.Strategy.At, strategy)
+		return fmt.Errorf("%s: strategy %q is not supported; there are linear, free and host_pinned", p.Strategy.At, strategy)
 	}
 	if len(pr.all) == 0 {
 		r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Pos: p.Pos})

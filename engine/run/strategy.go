@@ -15,7 +15,6 @@ import (
 // owns the run.
 var strategies = map[string]func(*playRun){
 	"linear":      (*playRun).linear,
-	"debug":       (*playRun).linear, // the debugger itself is refused when the playbook is checked
 	"free":        (*playRun).free,
 	"host_pinned": (*playRun).free,
 }
@@ -64,12 +63,28 @@ func (pr *playRun) nextVertex(w *walker) *plan.Vertex {
 			w.failed = true
 			return nil
 		}
-		if pr.wanted(v.Task) && !w.skipsRole(v.Task) {
+		if pr.wanted(v.Task) && !w.skipsRole(v.Task) && !pr.gathered(w, v.Task) {
 			return v
 		}
 		w.advance()
 	}
 	return nil
+}
+
+// gathered: the implicit gathering of facts is not wanted (gathering=explicit), or not
+// needed any more (gathering=smart).
+func (pr *playRun) gathered(w *walker, t *plan.Task) bool {
+	if !t.Implicit || t.Module != "ansible.builtin.gather_facts" || pr.play.Gather.Set {
+		return false
+	}
+	switch pr.r.Gathering {
+	case "explicit":
+		return true
+	case "smart":
+		_, has := w.state.Facts().GetString("module_setup")
+		return has
+	}
+	return false
 }
 
 // step runs one task on the hosts of a set, together.

@@ -40,6 +40,64 @@ func (pr *playRun) learn(w *walker, u *turn, out *outcome) {
 		pr.learnFacts(w, u, &out.items[i])
 	}
 	pr.applyInventory(w, u, out)
+	if u.task.Module == "ansible.builtin.set_stats" {
+		for i := range out.items {
+			pr.setStats(w, out.items[i].result)
+		}
+	}
+}
+
+// setStats keeps what set_stats gave, for the end of the run.
+func (pr *playRun) setStats(w *walker, res *value.Dict) {
+	v, _ := res.GetString("ansible_stats")
+	stats, ok := v.(*value.Dict)
+	if !ok {
+		return
+	}
+	data, _ := stats.GetString("data")
+	d, ok := data.(*value.Dict)
+	if !ok {
+		return
+	}
+	name := "_run"
+	if per, _ := stats.GetString("per_host"); per == true {
+		name = w.host.Name
+	}
+	into := pr.r.custom[name]
+	if into == nil {
+		into = value.NewDict(d.Len())
+		pr.r.custom[name] = into
+	}
+	aggregate, _ := stats.GetString("aggregate")
+	for _, e := range d.Entries() {
+		old, had := into.Get(e.Key)
+		v := e.Value
+		if had && aggregate != false {
+			v = aggregated(old, e.Value)
+		}
+		_ = into.Set(e.Key, v)
+	}
+}
+
+// aggregated adds numbers, texts and lists and merges dicts; values of two kinds replace
+// each other.
+func aggregated(old, v value.Value) value.Value {
+	a, aDict := old.(*value.Dict)
+	b, bDict := v.(*value.Dict)
+	if aDict && bDict {
+		c := a.Clone()
+		for _, e := range b.Entries() {
+			_ = c.Set(e.Key, e.Value)
+		}
+		return c
+	}
+	if value.TypeName(old) != value.TypeName(v) {
+		return v
+	}
+	if sum, err := value.Add(old, v); err == nil {
+		return sum
+	}
+	return v
 }
 
 // registered is a result without the keys that are the engine's own.

@@ -371,7 +371,7 @@ func (ss *session) reporter() (report.Reporter, error) {
 	}
 	r, err := report.New(format, report.Options{Out: ss.s.Out, Err: ss.s.Err, Color: ss.colored(), Width: ss.s.Width, Terminal: ss.s.Terminal,
 		Verbosity: ss.o.verbosity, Diff: ss.o.diff, HideSkipped: !ss.cfg.Bool("default:display_skipped_hosts"),
-		HideOK: !ss.cfg.Bool("default:display_ok_hosts")})
+		HideOK: !ss.cfg.Bool("default:display_ok_hosts"), CustomStats: ss.cfg.Bool("SHOW_CUSTOM_STATS")})
 	return r, withCode(exitOptions, err)
 }
 
@@ -472,7 +472,8 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: ss.sink, Masker: ss.mask,
 		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
 		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
-		TaskTimeout: ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"),
+		TaskTimeout:     ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	if ss.s.Terminal {
 		o.Progress = 100 * time.Millisecond
 	}
