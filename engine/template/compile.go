@@ -58,10 +58,6 @@ type compiler struct {
 	soft int // inside a branch: unknown filters are errors when they are reached
 }
 
-func (c *compiler) fail(p pos, format string, a ...any) {
-	panic(&syntaxError{fmt.Sprintf(format, a...), p})
-}
-
 func (c *compiler) push(newFunction bool) *scope {
 	f := &function{}
 	if !newFunction {

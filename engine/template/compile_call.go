@@ -205,7 +205,11 @@ func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
 	}
 	msg := fmt.Sprintf("No %s named '%s'.", kind, name)
 	if c.soft == 0 {
-		c.fail(at, "%s", msg)
+		valid := FilterNames
+		if kind == "test" {
+			valid = TestNames
+		}
+		panic(&syntaxError{msg: msg, p: at, hint: diag.DidYouMean(name, valid())})
 	}
 	c.u.newer = "the unknown " + kind + " " + name + " in a branch"
 	return &plugin{name: name, traits: Undefined | UndefinedArgs | Lazy, call: func(*Call) (value.Value, error) { return nil, errors.New(msg) }}

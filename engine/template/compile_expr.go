@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -182,6 +183,9 @@ func (c *compiler) slice(x *nItem, s *nSlice) ev {
 			return un, nil
 		}
 		r, err := value.Slice(v, k[0], k[1], k[2])
+		if errors.Is(err, value.ErrNoSlice) {
+			return &value.Undefined{Hint: err.Error()}, nil
+		}
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}

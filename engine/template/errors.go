@@ -15,6 +15,7 @@ type Error struct {
 	At     diag.Pos
 	Used   []diag.Related
 	Syntax bool
+	Hint   string // did you mean ...
 	Err    error
 }
 
@@ -37,7 +38,7 @@ func (e *Error) Diagnostic() *diag.Diagnostic {
 	case errors.As(e.Err, &u):
 		rule = "undefined"
 	}
-	return &diag.Diagnostic{Severity: diag.Error, Rule: rule, Summary: e.Msg, At: e.At, Related: e.Used}
+	return &diag.Diagnostic{Severity: diag.Error, Rule: rule, Summary: e.Msg, Hint: e.Hint, At: e.At, Related: e.Used}
 }
 
 // IsUndefined tells that err comes from using an undefined value.

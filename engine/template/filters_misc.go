@@ -233,7 +233,7 @@ func wrapLine(s string, width int, breakLong, hyphens bool) []string {
 		}
 		if len(chunks) > 0 && utf8.RuneCountInString(chunks[0]) > width {
 			rs := []rune(chunks[0])
-			room := max(width-n, 1)
+			room := width - n
 			if breakLong {
 				cut := room
 				if hyphens {
@@ -248,6 +248,7 @@ func wrapLine(s string, width int, breakLong, hyphens bool) []string {
 				chunks = chunks[1:]
 			}
 		}
+		// As in Python, an empty piece of a word keeps the white space before it.
 		if k := len(line); k > 0 && strings.TrimSpace(line[k-1]) == "" {
 			line = line[:k-1]
 		}

@@ -54,8 +54,9 @@ type token struct {
 
 // syntaxError is a mistake in the text of a template.
 type syntaxError struct {
-	msg string
-	p   pos
+	msg  string
+	p    pos
+	hint string
 }
 
 func (e *syntaxError) Error() string { return e.msg }
@@ -102,7 +103,7 @@ func normalize(src string, c *Syntax) string {
 }
 
 func lex(src string, c Syntax) (l *lexer, err error) {
-	l = &lexer{c: c, src: normalize(src, &c), line: 1}
+	l = &lexer{c: c, src: normalize(src, &c), line: 1, col: 1}
 	defer recoverSyntax(&err)
 	l.run()
 	l.emit(tEOF, "", len(l.src))
@@ -112,7 +113,7 @@ func lex(src string, c Syntax) (l *lexer, err error) {
 // lexBare reads an expression without delimiters, as conditions are written.
 func lexBare(src string, c Syntax) (l *lexer, err error) {
 	c.KeepTrailingNewline = true
-	l = &lexer{c: c, src: normalize(src, &c), line: 1}
+	l = &lexer{c: c, src: normalize(src, &c), line: 1, col: 1}
 	defer recoverSyntax(&err)
 	l.emit(tVarBegin, "", 0)
 	l.expr(0)
@@ -123,8 +124,8 @@ func lexBare(src string, c Syntax) (l *lexer, err error) {
 
 func (l *lexer) fail(at int, format string, a ...any) {
 	i := strings.LastIndexByte(l.src[:at], '\n')
-	panic(&syntaxError{fmt.Sprintf(format, a...),
-		pos{1 + strings.Count(l.src[:at], "\n"), utf8.RuneCountInString(l.src[i+1:at]) + 1}})
+	panic(&syntaxError{msg: fmt.Sprintf(format, a...),
+		p: pos{1 + strings.Count(l.src[:at], "\n"), utf8.RuneCountInString(l.src[i+1:at]) + 1}})
 }
 
 func (l *lexer) emit(t kind, s string, at int) {

@@ -89,7 +89,7 @@ func (p *parser) fail(format string, a ...any) {
 }
 
 func (p *parser) failAt(at pos, format string, a ...any) {
-	panic(&syntaxError{fmt.Sprintf(format, a...), at})
+	panic(&syntaxError{msg: fmt.Sprintf(format, a...), p: at})
 }
 
 // enter counts nesting; the caller defers the returned function.

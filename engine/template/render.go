@@ -126,10 +126,11 @@ func finish(t *tree, err error, name string, at diag.Pos, header int) *unit {
 	u = &unit{name: name, at: at}
 	p := pos{1, 1}
 	var se *syntaxError
+	hint := ""
 	if errors.As(err, &se) {
-		p = se.p
+		p, hint = se.p, se.hint
 	}
-	u.err = &Error{Msg: err.Error(), At: u.pos(p), Syntax: true, Err: err}
+	u.err = &Error{Msg: err.Error(), At: u.pos(p), Syntax: true, Hint: hint, Err: err}
 	return u
 }
 

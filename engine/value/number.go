@@ -482,6 +482,9 @@ func trueDivide(x, y *big.Int) (Value, error) {
 		return nil, fmt.Errorf("division by zero")
 	}
 	f, _ := new(big.Rat).SetFrac(x, y).Float64()
+	if x.Sign() == 0 && y.Sign() < 0 {
+		f = math.Copysign(0, -1)
+	}
 	if math.IsInf(f, 0) {
 		return nil, fmt.Errorf("integer division result too large for a float")
 	}

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -339,6 +340,9 @@ func index(key Value, n int) (int, bool) {
 	return int(i), ok && i >= 0 && i < int64(n)
 }
 
+// ErrNoSlice tells that Slice was asked for what Python raises TypeError for.
+var ErrNoSlice = errors.New("no slice")
+
 // Slice is v[start:stop:step]; nil bounds are left out.
 func Slice(v, start, stop, step Value) (Value, error) {
 	if x, again, secret := unwrap(v); again {
@@ -385,9 +389,9 @@ func sliceLen(v Value) (int64, error) {
 	case *Undefined:
 		return 0, &UndefinedError{x}
 	case *Dict:
-		return 0, fmt.Errorf("unhashable type: 'slice'")
+		return 0, fmt.Errorf("%w: unhashable type: 'slice'", ErrNoSlice)
 	}
-	return 0, fmt.Errorf("'%s' object is not subscriptable", TypeName(v))
+	return 0, fmt.Errorf("%w: '%s' object is not subscriptable", ErrNoSlice, TypeName(v))
 }
 
 type indices struct{ start, step, n int64 }
@@ -423,7 +427,7 @@ func sliceIndices(n int64, start, stop, step Value) (x indices, err error) {
 		}
 		i, ok := Int(v)
 		if !ok {
-			return 0, fmt.Errorf("slice indices must be integers or None or have an __index__ method")
+			return 0, fmt.Errorf("%w: slice indices must be integers or None or have an __index__ method", ErrNoSlice)
 		}
 		return i, nil
 	}
