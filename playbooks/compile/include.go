@@ -138,7 +138,7 @@ func (s *scope) importRole(g *graph, t *ast.Task) {
 			duplicates = b
 		}
 	}
-	entry := &ast.RoleUse{Pos: t.Pos, At: argAt(t, "name", "role"), Vars: t.Vars}
+	entry := &ast.RoleUse{Pos: t.Pos, At: argAt(t, "name", "role")}
 	u := s.useRole(name, entry, &roleParts{text("tasks_from"), text("vars_from"), text("defaults_from"), text("handlers_from")}, &duplicates)
 	if u == nil {
 		return
@@ -416,9 +416,6 @@ func (c *compiler) IncludeRole(_ context.Context, parent *plan.Task, use plan.Ro
 func (c *compiler) roleOf(parent *plan.Task, use plan.RoleUse) func(s *scope) (*plan.Expansion, error) {
 	return func(s *scope) (*plan.Expansion, error) {
 		entry := &ast.RoleUse{Pos: parent.Pos, At: parent.Pos}
-		if len(parent.Vars) > 0 && parent.Vars[0].Kind == plan.TaskVars {
-			entry.Vars = &parent.Vars[0].Vars
-		}
 		u := s.useRole(use.Name, entry, &roleParts{use.TasksFrom, use.VarsFrom, use.DefaultsFrom, use.HandlersFrom}, &use.AllowDuplicates)
 		if u == nil {
 			return nil, nil // reported

@@ -119,9 +119,6 @@ func (u *roleUse) load(r *ast.RoleUse, over *bool) {
 	own := func(kind plan.VarKind, dir, from string) []*plan.VarSet { return u.vars(kind, dir, from) }
 	ownDefaults := own(plan.RoleDefaults, "defaults", u.parts.defaults)
 	ownVars := own(plan.RoleVars, "vars", u.parts.vars)
-	if v := varSet(plan.RoleVars, "vars of the role entry "+role.Name, r.Vars); v != nil {
-		ownVars = append(ownVars, v)
-	}
 	role.Defaults, role.Vars = ownDefaults, ownVars
 	for _, dep := range u.meta.Dependencies {
 		if d := s.roleUse(dep, nil); d != nil {
@@ -129,6 +126,10 @@ func (u *roleUse) load(r *ast.RoleUse, over *bool) {
 		}
 	}
 	role.Defaults, role.Vars = u.inherited(ownDefaults, ownVars)
+	// The vars of an entry are the role's alone: neither its dependencies nor the play see them.
+	if v := varSet(plan.BlockVars, "vars of the role entry "+role.Name, r.Vars); v != nil {
+		s.vars = append(slices.Clip(s.vars), v)
+	}
 }
 
 // inherited puts what dependencies and parents bring below a role's own variables.
