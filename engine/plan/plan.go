@@ -76,6 +76,7 @@ type Play struct {
 	File                                  string // the playbook file
 	Dir                                   string // its directory: playbook_dir
 	Hosts                                 Attr   // pattern, or list of patterns
+	Pattern, Title                        string // hosts and name as far as they are known before the run
 	Strategy                              Attr
 	Serial                                []Attr
 	Order                                 Attr

@@ -25,9 +25,9 @@ type drawing struct {
 }
 
 func (d *drawing) play(id string, p *plan.Play) {
-	name := attrText(p.Name)
+	name := p.Title
 	if name == "" {
-		name = patternText(p.Hosts.Value)
+		name = p.Pattern
 	}
 	d.Groups = append(d.Groups, dag.Group{ID: id, Label: "play: " + name})
 	handlers := map[string][]string{}

@@ -3,6 +3,7 @@ package compile
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,5 +47,35 @@ func TestGraph(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in\n%s", want, b.String())
 		}
+	}
+}
+
+// TestList shows INC-11: what --list-tasks and --list-tags show, as ansible-playbook.
+func TestList(t *testing.T) {
+	_, c := compileText(t, `
+- name: "play of {{ who }}"
+  hosts: "{{ who }}"
+  vars: {who: web}
+  tags: [p]
+  tasks:
+    - {name: one, debug: {msg: x}, tags: [z, a]}
+    - ping:
+    - include_role: {name: r}
+    - include_tasks: never.yml
+    - block:
+        - {name: in block, debug: {msg: x}}
+      rescue:
+        - {name: not listed, debug: {msg: x}}
+    - meta: flush_handlers
+    - {name: not selected, debug: {msg: x}, tags: [never]}
+`)
+	got := listText("x", List(c.plan, func(tags []string) bool { return !slices.Contains(tags, "never") }))
+	want := "\nplaybook: x\n\n  play #1 (web): play of web\tTAGS: [p]\n    tasks:\n" +
+		"      one\tTAGS: [a, p, z]\n      ping\tTAGS: [p]\n      include_role : r\tTAGS: [p]\n      include_tasks\tTAGS: [p]\n      in block\tTAGS: [p]\n      meta\tTAGS: [p]\n"
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if l := List(c.plan, nil)[0]; strings.Join(l.TaskTags, " ") != "a never p z" {
+		t.Error(l.TaskTags)
 	}
 }

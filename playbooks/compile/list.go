@@ -29,7 +29,7 @@ type ListedTask struct {
 func List(p *plan.Plan, selected func(tags []string) bool) []Listed {
 	var out []Listed
 	for _, play := range p.Plays {
-		l := Listed{Play: play, Pattern: patternText(play.Hosts.Value), Name: attrText(play.Name)}
+		l := Listed{Play: play, Pattern: play.Pattern, Name: play.Title}
 		if l.Name == "" {
 			l.Name = l.Pattern
 		}

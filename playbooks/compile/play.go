@@ -40,7 +40,16 @@ func (c *compiler) play(file string, p *ast.Play, from *importing) *plan.Play {
 		out.Tags = append(out.Tags, t)
 	}
 	c.playGraph(in, p, when)
+	out.Pattern, out.Title = in.shown(out.Hosts), in.shown(out.Name)
 	return out
+}
+
+// shown is a keyword rendered with what is known before the run, or as it is written.
+func (s *scope) shown(a plan.Attr) string {
+	if v, err := s.render(a.Value); err == nil {
+		a.Value = v
+	}
+	return patternText(a.Value)
 }
 
 // playGraph compiles the sections of a play in Ansible's order.
