@@ -26,6 +26,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -196,13 +197,20 @@ var backupName = regexp.MustCompile(`\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~`)
 
 func (f *fixture) compare(t *testing.T, when, want string, got []byte, root string) {
 	t.Helper()
+	if d := difference(f, want, got, root); d != "" {
+		t.Errorf("%s: the answer differs (-want +got):\n%s", when, d)
+	}
+}
+
+// difference compares an answer with the one that is wanted.
+func difference(f *fixture, want string, got []byte, root string) string {
 	w, err := decode(expand(want, root))
 	if err != nil {
-		t.Fatalf("fixture: %v", err)
+		return fmt.Sprintf("fixture: %v", err)
 	}
 	g, err := decode(backupName.ReplaceAllString(string(got), ".BACKUP~"))
 	if err != nil {
-		t.Fatalf("answer: %v: %s", err, got)
+		return fmt.Sprintf("answer: %v: %s", err, got)
 	}
 	if w["state"] == "link" && w["size"] != nil {
 		w["size"] = "$ANY" // depends on where the tree is
@@ -230,9 +238,7 @@ func (f *fixture) compare(t *testing.T, when, want string, got []byte, root stri
 			}
 		}
 	}
-	if d := cmp.Diff(w, g); d != "" {
-		t.Errorf("%s: the answer differs (-want +got):\n%s", when, d)
-	}
+	return cmp.Diff(w, g)
 }
 
 func expand(s, root string) string {
