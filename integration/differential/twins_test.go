@@ -210,9 +210,10 @@ func TestOneRunnerPerAccount(t *testing.T) {
 	if r.Exit != 0 {
 		t.Fatalf("exit code %d\n%s", r.Exit, tail(r.Stdout))
 	}
-	for uid, n := range <-done {
-		if n > 1 {
-			t.Errorf("%d runners of user %d at once", n, uid)
+	runners := <-done
+	for user, uid := range map[string]int{"root": 0, "op": 1000, "admin": 1001} {
+		if runners[uid] != 1 {
+			t.Errorf("%d runners of %s at once, want 1", runners[uid], user)
 		}
 	}
 	if n, err := h.Connections(); err != nil || n != 1 {

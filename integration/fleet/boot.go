@@ -92,6 +92,9 @@ func (f *Fleet) prepare(g Group, img image, nth, index int) (boot, error) {
 			{"/etc/ssh/fleet_keys", 0o644, string(ssh.MarshalAuthorizedKey(f.signer.PublicKey()))},
 			{"/etc/ssh/sshd_config.d/fleet.conf", 0o644, strings.Join(conf, "\n") + "\n"},
 		}}
+	if g.NoSFTP {
+		b.Files = append(b.Files, file{"/usr/lib/openssh/sftp-server", 0o644, ""})
+	}
 	if g.FullDisk {
 		b.Size = "4m"
 	}

@@ -25,7 +25,7 @@ func init() {
 
 // lightInit keeps a light host alive, collects its orphans, and lets sshd be
 // killed and started again.
-const lightInit = `/usr/sbin/sshd -E /run/sshd.log; while :; do sleep 1000000 & wait $!; done`
+const lightInit = `/usr/sbin/sshd -E /run/sshd.log || { cat /run/sshd.log >&2; exit 1; }; while :; do sleep 1000000 & wait $!; done`
 
 // becomeHost runs in fresh namespaces and ends by executing the host's init.
 func becomeHost() error {

@@ -53,6 +53,7 @@ type Group struct {
 	NoexecTmp bool          // /tmp, /var/tmp and /dev/shm are mounted noexec
 	FullDisk  bool          // the root file system has no free byte
 	SmallDisk bool          // /srv/small is a file system of 256 KB
+	NoSFTP    bool          // sftp-server cannot be executed
 	Noisy     bool          // rc files and MOTD print on every login
 	Latency   time.Duration // added round-trip time
 	SSHD      []string      // further sshd_config lines, such as "MaxSessions 1"
@@ -217,7 +218,7 @@ func (f *Fleet) bootAll(ctx context.Context, boots []boot) error {
 				err = b.host.waitReady(ctx)
 			}
 			if err != nil {
-				errs[i] = fmt.Errorf("host %s: %w", b.host.Name, err)
+				errs[i] = fmt.Errorf("host %s: %w %s", b.host.Name, err, f.console(b.host))
 			}
 		}()
 	}

@@ -192,6 +192,18 @@ func TestManyStartFast(t *testing.T) {
 	}
 }
 
+// TestBadSSHDOption must say what sshd says, and soon.
+func TestBadSSHDOption(t *testing.T) {
+	if why := fleet.Missing(fleet.Light(1)); why != "" {
+		t.Skip(why)
+	}
+	begin := time.Now()
+	_, err := fleet.Start(t.Context(), fleet.Group{Count: 1, SSHD: []string{"NoSuchOption yes"}})
+	if err == nil || !strings.Contains(err.Error(), "NoSuchOption") || time.Since(begin) > 30*time.Second {
+		t.Errorf("after %v: %v", time.Since(begin), err)
+	}
+}
+
 // TestCrash kills a program that holds a fleet, and sweeps.
 func TestCrash(t *testing.T) {
 	groups := []fleet.Group{fleet.Light(2), fleet.Systemd(1)}

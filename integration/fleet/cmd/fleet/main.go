@@ -55,6 +55,7 @@ func up(args []string) error {
 	flags.BoolVar(&g.NoexecTmp, "noexec-tmp", false, "/tmp, /var/tmp and /dev/shm mounted noexec")
 	flags.BoolVar(&g.FullDisk, "full-disk", false, "no free byte on the root file system")
 	flags.BoolVar(&g.SmallDisk, "small-disk", false, "256 KB at /srv/small")
+	flags.BoolVar(&g.NoSFTP, "no-sftp", false, "sftp-server cannot be executed")
 	flags.BoolVar(&g.Noisy, "noisy", false, "rc files and MOTD that print")
 	flags.DurationVar(&g.Latency, "latency", 0, "added round-trip time (stays in the foreground)")
 	flags.Func("sshd", "a further sshd_config line", func(s string) error { g.SSHD = append(g.SSHD, s); return nil })
