@@ -69,6 +69,16 @@ func Embedded(self string) (*Binaries, error) {
 	return b, nil
 }
 
+// Own gives only the running program, at path self, as a runner: for tests, where what is
+// built in may be older than what is tested.
+func Own(self string) (*Binaries, error) {
+	x, err := ownBinary(self)
+	if err != nil {
+		return nil, err
+	}
+	return &Binaries{list: []*Binary{x}, self: self}, nil
+}
+
 // Platforms lists what can be placed, as OS-ARCH.
 func (b *Binaries) Platforms() (out []string) {
 	for _, x := range b.list {

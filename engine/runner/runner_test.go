@@ -30,7 +30,7 @@ func newPool(t *testing.T, dialers map[string]transport.Dialer) *Runners {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := Embedded(self)
+	bin, err := Own(self)
 	if err != nil {
 		t.Fatal(err)
 	}

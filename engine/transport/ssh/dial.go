@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -260,12 +261,14 @@ func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh
 // countingConn notes whether anything ever came.
 type countingConn struct {
 	net.Conn
-	got int
+	got atomic.Bool
 }
 
 func (c *countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.got += n
+	if n > 0 {
+		c.got.Store(true)
+	}
 	return n, err
 }
 
@@ -274,7 +277,7 @@ func (s *settings) handshakeError(err error, l *login, methods int, c *countingC
 	if errors.As(err, &key) {
 		return key
 	}
-	if c.got == 0 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+	if !c.got.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
 		return &turnedAwayError{err}
 	}
 	text := err.Error()

@@ -216,16 +216,19 @@ func (v *verifier) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 		return v.checkCert(cert)
 	}
 	var others []*knownLine
+	found := false
 	for _, l := range v.lines {
 		same := bytes.Equal(l.key.Marshal(), key.Marshal())
 		switch {
 		case l.marker == "revoked" && same:
 			return &HostKeyError{fmt.Sprintf("the host key of %s (%s) is revoked in %s:%d", v.name, fingerprint(key), l.file, l.line)}
-		case l.marker == "" && same:
-			return nil
 		case l.marker == "":
+			found = found || same
 			others = append(others, l)
 		}
+	}
+	if found {
+		return nil
 	}
 	if v.s.strict == "no" {
 		if len(others) == 0 {

@@ -22,6 +22,7 @@ type session struct {
 	pty     bool
 	env     []string
 	running sync.WaitGroup
+	replied sync.Mutex
 
 	mu   sync.Mutex
 	proc *os.Process
@@ -30,10 +31,12 @@ type session struct {
 
 func (s *session) serve(reqs <-chan *ssh.Request) {
 	for r := range reqs {
+		s.replied.Lock() // nothing ends before its request is answered
 		ok := s.request(r)
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
 		}
+		s.replied.Unlock()
 	}
 	s.hangUp()
 	s.running.Wait()
@@ -194,6 +197,8 @@ func (s *session) hangUp() {
 }
 
 func (s *session) exit(code int) {
+	s.replied.Lock()
+	defer s.replied.Unlock()
 	s.mu.Lock()
 	s.proc = nil
 	s.mu.Unlock()
