@@ -183,7 +183,7 @@ func (c *compiler) slice(x *nItem, s *nSlice) ev {
 			return un, nil
 		}
 		r, err := value.Slice(v, k[0], k[1], k[2])
-		if errors.Is(err, value.ErrNoSlice) {
+		if errors.Is(err, value.ErrNoSlice) && f.rt.c.e.opts.Compat.old() {
 			return &value.Undefined{Hint: err.Error()}, nil
 		}
 		if err != nil {

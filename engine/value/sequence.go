@@ -341,7 +341,7 @@ func index(key Value, n int) (int, bool) {
 }
 
 // ErrNoSlice tells that Slice was asked for what Python raises TypeError for.
-var ErrNoSlice = errors.New("no slice")
+var ErrNoSlice = errors.New("cannot slice")
 
 // Slice is v[start:stop:step]; nil bounds are left out.
 func Slice(v, start, stop, step Value) (Value, error) {
