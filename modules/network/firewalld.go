@@ -57,7 +57,7 @@ type forwardArgs struct {
 }
 
 type firewalldReturn struct {
-	Text string `json:"msg" doc:"What was done." returned:"always"`
+	Text string `json:"msg,omitempty" doc:"What was done." returned:"always"`
 }
 
 // setting is what a task is about: the words after --query-, --add- and --remove-.
@@ -193,7 +193,7 @@ func (w *wall) converge(ctx context.Context, program []string, runtime bool) err
 	if runtime && s.on && w.a.Timeout > 0 {
 		argv = append(argv, "--timeout="+strconv.FormatInt(w.a.Timeout, 10))
 	}
-	w.done = append(w.done, "Changed "+s.name+" "+s.v+" to "+w.a.State)
+	w.done = append(w.done, strings.TrimSpace("Changed "+s.name+" "+s.v)+" to "+w.a.State)
 	return w.act(ctx, argv)
 }
 

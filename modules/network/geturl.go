@@ -86,6 +86,9 @@ func getURL(ctx context.Context, h *modules.Host, a getURLArgs) (r modules.Resul
 	err = d.do(ctx)
 	r.Data.Dest = d.dest
 	r.Data.Elapsed = int64(time.Since(start).Seconds())
+	if err != nil {
+		r.Data.Message = "" // the failure says it
+	}
 	if err == nil && modules.Exists(d.dest) {
 		info := h.PathInfo(ctx, d.dest)
 		r.Data.PathInfo = &info

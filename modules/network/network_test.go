@@ -145,7 +145,8 @@ func TestGetURL(t *testing.T) {
 	}
 	sum := "sha256:702b7d2e4b28c4f3ef1434bd2333a83427796a9007fb2a23248becd4d51a3e7f"
 	step("check mode", true, map[string]any{"url": "/file.txt", "dest": dest}, map[string]any{"changed": true}, "")
-	step("wrong sum", false, map[string]any{"url": "/file.txt", "dest": dest, "checksum": "sha256:00"}, map[string]any{"failed": true, "changed": false}, "")
+	step("wrong sum", false, map[string]any{"url": "/file.txt", "dest": dest, "checksum": "sha256:00"}, map[string]any{"failed": true, "changed": false,
+		"msg": "The checksum for " + dest + " did not match 00; it was 702b7d2e4b28c4f3ef1434bd2333a83427796a9007fb2a23248becd4d51a3e7f."}, "")
 	step("not there", false, map[string]any{"url": "/gone", "dest": dest}, map[string]any{"failed": true, "status_code": 404.0}, "")
 	step("first", false, map[string]any{"url": "/file.txt", "dest": dest, "checksum": "sha256:" + base + "/sums", "mode": "0600"},
 		map[string]any{"changed": true, "mode": "0600", "msg": "OK (11 bytes)"}, "hello file\n")

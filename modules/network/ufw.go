@@ -58,7 +58,7 @@ type ufwArgs struct {
 
 type ufwReturn struct {
 	Commands []string `json:"commands" doc:"What was called." returned:"success"`
-	Text     string   `json:"msg" doc:"State of the firewall afterwards." returned:"success"`
+	Text     string   `json:"msg,omitempty" doc:"State of the firewall afterwards." returned:"success"`
 }
 
 func ufw(ctx context.Context, h *modules.Host, a ufwArgs) (r modules.Result[ufwReturn], err error) {
