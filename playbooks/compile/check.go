@@ -27,6 +27,9 @@ func (s *scope) checkModule(out *plan.Task, t *ast.Task, p *prepared) {
 	if p.res.absent {
 		d := diag.Errorf(t.ActionAt, "module", "there is no module %q", t.Action)
 		d.Width, d.Hint = len([]rune(t.Action)), p.res.hint
+		if hint := diag.DidYouMean(t.Action, ast.KeywordNames(ast.OnTask)); hint != "" && d.Hint == "" {
+			d.Summary, d.Hint = fmt.Sprintf("%q is neither a module nor a keyword of a task", t.Action), hint
+		}
 		s.c.diags.Add(d)
 		out.Broken = d
 		return

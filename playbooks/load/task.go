@@ -205,11 +205,6 @@ func (p *parser) pickAction(parts *taskParts, n *yaml.Node, on ast.Object, what 
 		p.unknown(key, on, what)
 		return false
 	}
-	if hint := diag.DidYouMean(key.Value, ast.KeywordNames(on)); hint != "" && !p.isModule(key.Value) && !strings.Contains(key.Value, ".") {
-		d := p.fail(key, "keyword", "%q is neither a module nor a keyword of %s", key.Value, what)
-		d.Hint = hint
-		return false
-	}
 	if _, gone := ast.Gone[key.Value]; gone {
 		p.unknown(key, on, what)
 		return false
