@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -220,12 +219,26 @@ func fileSource(c *Call, name, path string, decrypt bool) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	if info.Size() <= InlineLimit || decrypt && isVault(path) {
-		read := func() ([]byte, error) { b, _, err := c.Run.ReadFile(path); return b, err }
-		if !decrypt {
-			read = func() ([]byte, error) { return os.ReadFile(path) }
+	if decrypt && isVault(path) {
+		b, _, err := c.Run.ReadFile(path)
+		if err != nil {
+			return Source{}, err
 		}
-		b, err := read()
+		s := contentSource(name, b)
+		s.Mode = uint32(info.Mode().Perm())
+		return s, nil
+	}
+	return FileSource(name, path)
+}
+
+// FileSource offers a file of the controller as it is.
+func FileSource(name, path string) (Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Source{}, err
+	}
+	if info.Size() <= InlineLimit {
+		b, err := os.ReadFile(path)
 		if err != nil {
 			return Source{}, err
 		}
@@ -264,5 +277,3 @@ func fileSHA1(path string) (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
-
-var errNoSource = errors.New("src (or content) is required")

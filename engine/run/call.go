@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"fettle/engine/action"
@@ -90,6 +91,10 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 		return out
 	}
 	c := u.newCall(u.task.Module, jobs[0].env)
+	c.Binary = path.Base(u.task.Binary)
+	if u.task.Binary == "" {
+		c.Binary = ""
+	}
 	if !u.check {
 		c.Async = jobs[0].async
 	}

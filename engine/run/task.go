@@ -237,6 +237,12 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 			return fail(err)
 		}
 	}
+	if u.task.Binary != "" {
+		if j.ready, err = u.executable(j); err != nil {
+			return fail(err)
+		}
+		j.args, j.encoded = j.ready.Args, nil
+	}
 	if u.act != nil && u.act.Prepare != nil {
 		if j.ready, err = u.act.Prepare(u.t.Ctx(), u.actionCall(j)); err != nil {
 			return fail(err)

@@ -120,7 +120,7 @@ func (j *job) run(ctx context.Context) []byte {
 		}
 		h.Sources[j.Call.Sources[i].Name] = inline(&j.Call.Sources[i])
 	}
-	result := modules.Call(ctx, h, j.Call.Module, args, j.Call.Invocation)
+	result := callModule(ctx, h, &j.Call, args)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return jobState(j.ID, fmt.Sprintf(`"started":1,"finished":1,"failed":true,"msg":"Timed out after %d second(s)."`, j.Call.Async))
 	}

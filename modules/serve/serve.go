@@ -72,11 +72,19 @@ func runItem(ctx context.Context, s *wire.Session, item int, raw []byte) ([]byte
 		defer cancel()
 	}
 	h := host(s, item)
-	result := modules.Call(ctx, h, s.Call.Module, args, s.Call.Invocation)
+	result := callModule(ctx, h, s.Call, args)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return timedOut(s.Call), nil
 	}
 	return result, nil
+}
+
+// callModule runs a built-in module, or an executable one that came with the call.
+func callModule(ctx context.Context, h *modules.Host, c *wire.Call, args *value.Dict) []byte {
+	if c.Binary != "" {
+		return modules.RunBinary(ctx, h, c.Binary, args)
+	}
+	return modules.Call(ctx, h, c.Module, args, c.Invocation)
 }
 
 func decodeArgs(raw []byte) (*value.Dict, error) {
