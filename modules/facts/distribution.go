@@ -91,7 +91,6 @@ var releaseFiles = []releaseFile{
 	{"/etc/os-release", "Archlinux", false, parseArch},
 	{"/etc/os-release", "SUSE", false, parseSUSE},
 	{"/etc/SuSE-release", "SUSE", false, parseSUSE},
-	{"/etc/gentoo-release", "Gentoo", false, parseGentoo},
 	{"/etc/os-release", "Debian", false, parseDebian},
 	{"/etc/lsb-release", "Debian", false, parseDebian},
 	{"/etc/sourcemage-release", "SMGL", false, byName("SMGL", "Source Mage GNU/Linux")},
@@ -143,7 +142,8 @@ func (g *gatherer) guess() *distribution {
 			version = p[0] + "." + p[1]
 		}
 	case "debian":
-		if v := g.text("/etc/debian_version"); v != "" && v[0] >= '0' && v[0] <= '9' {
+		// The more exact one counts: 12.5 before 12, but 13 before trixie/sid.
+		if v := g.text("/etc/debian_version"); version == "" || strings.Count(v, ".") > strings.Count(version, ".") {
 			version = v
 		}
 	}
@@ -166,19 +166,33 @@ func (g *gatherer) codename(info map[string]string) string {
 			return v
 		}
 	}
-	for _, text := range []string{info["VERSION"], g.releaseText()} {
-		if m := versionWord.FindStringSubmatch(text); m != nil {
-			return strings.TrimSpace(m[1] + m[2])
-		}
+	if m := versionWord.FindStringSubmatch(info["VERSION"]); m != nil {
+		return strings.TrimSpace(m[1] + m[2])
+	}
+	if m := inBrackets.FindStringSubmatch(g.releaseText()); m != nil {
+		return m[1]
 	}
 	return "NA"
 }
 
-// releaseText is the first of the distribution's own release files.
+var (
+	ownRelease = regexp.MustCompile(`^\w+[-_](?:release|version)$`)
+	inBrackets = regexp.MustCompile(`\(([^()]*)\)\s*$`)
+)
+
+// releaseText is the first line of the first of the distribution's own release files.
 func (g *gatherer) releaseText() string {
-	for _, n := range []string{"almalinux", "centos", "fedora", "oracle", "redhat", "rocky", "system"} {
-		if text := g.text("/etc/" + n + "-release"); text != "" {
-			return text
+	for _, n := range g.entries("/etc") {
+		switch n {
+		case "debian_version", "lsb-release", "oem-release", "os-release", "system-release", "plesk-release", "iredmail-release":
+			continue
+		}
+		if !ownRelease.MatchString(n) {
+			continue
+		}
+		if text := g.text("/etc/" + n); text != "" {
+			first, _, _ := strings.Cut(text, "\n")
+			return first
 		}
 	}
 	return ""
@@ -244,16 +258,25 @@ func parseCentOS(_ *gatherer, d *distribution, text string) bool {
 		d.name = "TencentOS"
 		return true
 	}
-	d.name = firstWord(text)
-	return true
+	return false // /etc/redhat-release tells
 }
+
+var (
+	openWrtVersion = regexp.MustCompile(`DISTRIB_RELEASE="(.*)"`)
+	openWrtName    = regexp.MustCompile(`DISTRIB_CODENAME="(.*)"`)
+)
 
 func parseOpenWrt(_ *gatherer, d *distribution, text string) bool {
 	if !strings.Contains(text, "OpenWrt") {
 		return false
 	}
-	info := assignments(text)
-	d.name, d.version, d.release = "OpenWrt", info["DISTRIB_RELEASE"], info["DISTRIB_CODENAME"]
+	d.name = "OpenWrt"
+	if m := openWrtVersion.FindStringSubmatch(text); m != nil {
+		d.version = m[1]
+	}
+	if m := openWrtName.FindStringSubmatch(text); m != nil {
+		d.release = m[1]
+	}
 	return true
 }
 
@@ -265,6 +288,7 @@ func parseAmazon(_ *gatherer, d *distribution, text string) bool {
 	if v := assignments(text)["VERSION_ID"]; v != "" {
 		d.version = v
 		d.major, d.minor, _ = strings.Cut(v, ".")
+		d.minor = orNA(d.minor)
 		return true
 	}
 	d.version = "NA"
@@ -315,14 +339,6 @@ func parseSUSE(g *gatherer, d *distribution, text string) bool {
 	if p, err := filepath.EvalSymlinks(g.root + "/etc/products.d/baseproduct"); err == nil && strings.HasSuffix(p, "SLES_SAP.prod") {
 		d.name = "SLES_SAP"
 	}
-	return true
-}
-
-func parseGentoo(_ *gatherer, d *distribution, text string) bool {
-	if !strings.Contains(text, "Gentoo") {
-		return false
-	}
-	d.name = "Gentoo"
 	return true
 }
 

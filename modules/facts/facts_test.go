@@ -106,7 +106,7 @@ func TestDistributions(t *testing.T) {
 		{"RHEL", "RedHat 9.3 9 Plow RedHat /etc/redhat-release RedHat ", []string{
 			"/etc/os-release", "NAME=\"Red Hat Enterprise Linux\"\nVERSION=\"9.3 (Plow)\"\nID=\"rhel\"\nVERSION_ID=\"9.3\"\n",
 			"/etc/redhat-release", "Red Hat Enterprise Linux release 9.3 (Plow)\n"}},
-		{"CentOS 7", "CentOS 7.9 7 Core RedHat /etc/centos-release CentOS ", []string{
+		{"CentOS 7", "CentOS 7.9 7 Core RedHat /etc/redhat-release RedHat ", []string{
 			"/etc/os-release", "NAME=\"CentOS Linux\"\nVERSION=\"7 (Core)\"\nID=\"centos\"\nVERSION_ID=\"7\"\n",
 			"/etc/centos-release", "CentOS Linux release 7.9.2009 (Core)\n", "/etc/redhat-release", "CentOS Linux release 7.9.2009 (Core)\n"}},
 		{"CentOS Stream", "CentOS 9 9 Stream RedHat /etc/centos-release CentOS ", []string{
@@ -124,7 +124,7 @@ func TestDistributions(t *testing.T) {
 		{"Fedora", "Fedora 39 39  RedHat /etc/redhat-release RedHat ", []string{
 			"/etc/os-release", "NAME=\"Fedora Linux\"\nVERSION=\"39 (Server Edition)\"\nID=fedora\nVERSION_ID=39\nVERSION_CODENAME=\"\"\n",
 			"/etc/redhat-release", "Fedora release 39 (Thirty Nine)\n"}},
-		{"Amazon 2", "Amazon 2 2 NA RedHat /etc/os-release Amazon ", []string{
+		{"Amazon 2", "Amazon 2 2 NA RedHat /etc/os-release Amazon NA", []string{
 			"/etc/os-release", "NAME=\"Amazon Linux\"\nVERSION=\"2\"\nID=\"amzn\"\nVERSION_ID=\"2\"\n"}},
 		{"Leap", "openSUSE Leap 15.5 15 5 Suse /etc/os-release SUSE ", []string{
 			"/etc/os-release", "NAME=\"openSUSE Leap\"\nVERSION=\"15.5\"\nID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\nVERSION_ID=\"15.5\"\n"}},
