@@ -83,6 +83,7 @@ func (c run) start(ctx context.Context, h *modules.Host, r modules.Result[comman
 // error number, as Ansible has it.
 func (c run) notStarted(r modules.Result[commandReturn], err error) (modules.Result[commandReturn], error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		r.Data.Message = err.Error()
 		return r, err
 	}
 	rc := 257
