@@ -149,17 +149,18 @@ func TestDistributions(t *testing.T) {
 func TestLocalFacts(t *testing.T) {
 	g := system(t, "/facts.d/a.fact", `{"x": [1, "y"]}`, "/facts.d/b.fact", "[DEFAULT]\nd = 9\n[one]\nKey = v\nm: a\n  b\np = %(key)s%%\n",
 		"/facts.d/c.fact", "#!/bin/sh\necho '{\"run\": true}'\n", "/facts.d/d.fact", "#!/bin/sh\necho oops >&2\nexit 3\n",
-		"/facts.d/e.fact", "junk", "/facts.d/f.txt", "{}")
+		"/facts.d/e.fact", "junk", "/facts.d/g.fact", "[a]\nx = %\n", "/facts.d/h.fact", "[a]\nx = %(y)s\n", "/facts.d/f.txt", "{}")
 	g.factPath = "/facts.d"
 	v, _ := g.local(context.Background()).GetString("local")
 	got := value.Repr(v)
 	for _, want := range []string{"'a': {'x': [1, 'y']}", "'b': {'one': {'key': 'v', 'm': 'a\\nb', 'p': 'v%', 'd': '9'}}", "'c': {'run': True}",
-		"rc: 3, err: oops", "'e': 'error loading facts as JSON or ini - please check content: "} {
+		"rc: 3, err: oops", "'e': 'error loading facts as JSON or ini - please check content: ",
+		"g.fact ('%' must be followed by '%' or '(', found: '%')", "h.fact (Bad value substitution: option 'x' in section 'a' contains an interpolation key 'y' which is not a valid option name. Raw value: '%(y)s')"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
 		}
 	}
-	if strings.Contains(got, "'f'") || len(g.warned) != 2 {
+	if strings.Contains(got, "'f'") || len(g.warned) != 4 {
 		t.Errorf("%s, warnings %q", got, g.warned)
 	}
 }

@@ -89,9 +89,9 @@ func (c *cpuInfo) line(key, val string) {
 		case "processor":
 			c.numbers++
 		}
-	case "flags", "Features":
+	case "flags":
 		c.flags = stringList(strings.Fields(val))
-		c.xen = c.xen || key == "flags" && c.onXen && !strings.Contains(val, "vme")
+		c.xen = c.xen || c.onXen && !strings.Contains(val, "vme")
 	case "physical id":
 		c.socket = val
 		if c.firstSocket == "" {

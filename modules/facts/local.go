@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,6 +63,10 @@ func (g *gatherer) parseFact(file string, text []byte) value.Value {
 	d, err := parseFactINI(string(text))
 	if err != nil {
 		msg := "error loading facts as JSON or ini - please check content: " + file
+		var bad *interpolationError
+		if errors.As(err, &bad) {
+			msg = fmt.Sprintf("error loading facts as ini - please check content: %s (%s)", file, bad.text)
+		}
 		g.warn(msg)
 		return msg
 	}
@@ -141,7 +146,7 @@ func (p *factParser) result() (*value.Dict, error) {
 		}
 		final := value.NewDict(own.Len())
 		for _, e := range own.Entries() {
-			v, err := interpolate(own, e.Value.(string), 0)
+			v, err := interpolate(own, s.Key.(string), e.Key.(string), e.Value.(string), 0)
 			if err != nil {
 				return nil, err
 			}
@@ -154,7 +159,13 @@ func (p *factParser) result() (*value.Dict, error) {
 
 const maxInterpolation = 10
 
-func interpolate(section *value.Dict, s string, depth int) (string, error) {
+// interpolationError is a value that cannot be completed; its text is Python's.
+type interpolationError struct{ text string }
+
+func (e *interpolationError) Error() string { return e.text }
+
+func interpolate(section *value.Dict, name, option, s string, depth int) (string, error) {
+	raw := s
 	if depth > maxInterpolation {
 		return "", fmt.Errorf("values refer to each other in a circle")
 	}
@@ -174,13 +185,17 @@ func interpolate(section *value.Dict, s string, depth int) (string, error) {
 		}
 		end := strings.Index(s, ")s")
 		if !strings.HasPrefix(s, "%(") || end < 0 {
-			return "", fmt.Errorf("%q holds a lone %%", s)
+			if strings.HasPrefix(s, "%(") {
+				return "", &interpolationError{"bad interpolation variable reference " + value.Repr(s)}
+			}
+			return "", &interpolationError{"'%' must be followed by '%' or '(', found: " + value.Repr(s)}
 		}
 		v, ok := section.GetString(strings.ToLower(s[2:end]))
 		if !ok {
-			return "", fmt.Errorf("there is no value %q", s[2:end])
+			return "", &interpolationError{fmt.Sprintf("Bad value substitution: option %s in section %s contains an interpolation key %s which is not a valid option name. Raw value: %s",
+				value.Repr(option), value.Repr(name), value.Repr(s[2:end]), value.Repr(raw))}
 		}
-		text, err := interpolate(section, v.(string), depth+1)
+		text, err := interpolate(section, name, option, v.(string), depth+1)
 		if err != nil {
 			return "", err
 		}
