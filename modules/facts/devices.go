@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -308,40 +307,5 @@ func (g *gatherer) uuid(device string) string {
 			return id
 		}
 	}
-	if _, err := os.Stat(g.root + "/run/udev"); err != nil {
-		return g.superblockUUID(real)
-	}
 	return "N/A"
-}
-
-// superblockUUID reads the UUID of ext and xfs file systems themselves, where there is no udev.
-func (g *gatherer) superblockUUID(device string) string {
-	f, err := os.Open(device)
-	if err != nil {
-		return "N/A"
-	}
-	defer func() { _ = f.Close() }()
-	var b [4096]byte
-	if n, _ := f.ReadAt(b[:], 0); n < len(b) {
-		return "N/A"
-	}
-	var id []byte
-	switch {
-	case b[0x438] == 0x53 && b[0x439] == 0xef:
-		id = b[0x468:0x478]
-	case string(b[:4]) == "XFSB":
-		id = b[32:48]
-	default:
-		return "N/A"
-	}
-	const hex = "0123456789abcdef"
-	var s strings.Builder
-	for i, c := range id {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			s.WriteByte('-')
-		}
-		s.WriteByte(hex[c>>4])
-		s.WriteByte(hex[c&15])
-	}
-	return s.String()
 }
