@@ -219,6 +219,9 @@ type Task struct {
 	// Groups are the action groups of the module, as module_defaults names them: "group/aws".
 	Groups  []string
 	Encoded []byte
+	// ActionExpr is set when the module's name is a template that is not known before the
+	// run: Module is "" then; see ActionResolver.
+	ActionExpr value.Value
 	// Broken, when set, is why the task cannot run: its module is not supported or does not
 	// exist. The task fails with it when a host reaches it.
 	Broken *diag.Diagnostic
@@ -252,6 +255,12 @@ type Expander interface {
 	LoadVarsFile(path string) (*value.Vars, error)
 	// ReadFile reads a file of the controller, decrypting it when it is a vault file.
 	ReadFile(path string) (content []byte, vaulted bool, err error)
+}
+
+// ActionResolver is what an Expander may also do: give the task that a templated module
+// name (Task.ActionExpr) stands for, once it is rendered for a host.
+type ActionResolver interface {
+	ResolveAction(task *Task, name string) (*Task, error)
 }
 
 // RoleUse is a rendered include_role.

@@ -183,3 +183,41 @@ func TestIncludeConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A module's name may be a template, known before the run or only on a host.
+func TestTemplatedAction(t *testing.T) {
+	_, c := compileText(t, `
+- hosts: all
+  vars: {known: debug}
+  tasks:
+    - action: "{{ known }} msg='a b'"
+    - action: "{{ of_host }}command ls chdir=/tmp"
+    - {action: {module: "{{ of_host }}ping", data: x}}
+`)
+	if c.diags.Len() > 0 {
+		t.Fatal(c.diags.Sorted())
+	}
+	var ts []*plan.Task
+	for _, v := range c.plan.Plays[0].Graph.Vertices {
+		if !v.Task.Implicit {
+			ts = append(ts, v.Task)
+		}
+	}
+	if ts[0].Module != "ansible.builtin.debug" || raw(ts[0].Args) != `{"msg": "a b"}` {
+		t.Error(taskText(ts[0]))
+	}
+	if ts[1].ActionExpr == nil || ts[1].Module != "" {
+		t.Error(taskText(ts[1]))
+	}
+	r := c.grow.(plan.ActionResolver)
+	got, err := r.ResolveAction(ts[2], "ansible.builtin.ping")
+	if err != nil || got.Module != "ansible.builtin.ping" || got.Declared == nil {
+		t.Error(got, err)
+	}
+	if again, _ := r.ResolveAction(ts[2], "ansible.builtin.ping"); again != got {
+		t.Error("resolved twice")
+	}
+	if _, err := r.ResolveAction(ts[2], "pong"); err == nil {
+		t.Error("an unknown module must be an error")
+	}
+}

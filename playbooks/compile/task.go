@@ -1,12 +1,14 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 
 	"fettle/engine/diag"
 	"fettle/engine/plan"
 	"fettle/engine/value"
 	"fettle/playbooks/ast"
+	"fettle/playbooks/yamlv"
 )
 
 // taskUse is a task in the surroundings that decide what its module is.
@@ -32,8 +34,18 @@ const (
 
 // task compiles one task into a vertex, or what it imports in its place.
 func (s *scope) task(g *graph, t *ast.Task) {
-	p := s.prepare(t)
 	in := s.enter(t.Attrs, varSet(plan.TaskVars, "vars of the task", t.Vars))
+	if yamlv.HasTemplate(t.Action) {
+		name, err := in.render(&value.Template{Src: t.Action, At: t.ActionAt})
+		if err != nil {
+			in.templatedAction(g, t, s)
+			return
+		}
+		known := *t
+		known.Action = value.Str(name)
+		t = &known
+	}
+	p := s.prepare(t)
 	switch p.res.name {
 	case importTasks:
 		in.importTasks(g, t)
@@ -52,6 +64,57 @@ func (s *scope) task(g *graph, t *ast.Task) {
 		}
 	}
 	g.task(in.planTask(t, p, s))
+}
+
+// templatedAction compiles a task whose module only a host can tell.
+func (s *scope) templatedAction(g *graph, t *ast.Task, outer *scope) {
+	p := &prepared{checked: true}
+	p.static, p.encoded = encode(&plan.Task{Args: t.Args, ArgsExpr: t.ArgsExpr})
+	out := s.planTask(t, p, outer)
+	out.ActionExpr = &value.Template{Src: t.Action, At: t.ActionAt}
+	s.c.templated[out] = templatedTask{s, t, outer}
+	g.task(out)
+}
+
+type templatedTask struct {
+	in    *scope
+	t     *ast.Task
+	outer *scope
+}
+
+// ResolveAction is plan.ActionResolver's. The same name gives the same task.
+func (c *compiler) ResolveAction(task *plan.Task, name string) (*plan.Task, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tt, ok := c.templated[task]
+	if !ok {
+		return nil, fmt.Errorf("the module of task %q is not templated", task.Action)
+	}
+	key := actionKey{task, name}
+	if t := c.actions[key]; t != nil {
+		return t, nil
+	}
+	diags, dynamic := c.diags, c.dynamic
+	c.diags, c.dynamic = &diag.List{}, true
+	defer func() { c.diags, c.dynamic = diags, dynamic }()
+	known := *tt.t
+	known.Action = name
+	out := tt.in.planTask(&known, tt.outer.prepare(&known), tt.outer)
+	out.ID = task.ID
+	switch out.Module {
+	case importTasks, importRole:
+		return nil, fmt.Errorf("the name of %s cannot be templated", name)
+	}
+	if err := c.diags.Err(); err != nil {
+		return nil, err
+	}
+	c.actions[key] = out
+	return out, nil
+}
+
+type actionKey struct {
+	task *plan.Task
+	name string
 }
 
 func (s *scope) prepare(t *ast.Task) *prepared {
@@ -96,7 +159,9 @@ func (s *scope) planTask(t *ast.Task, p *prepared, outer *scope) *plan.Task {
 	if s.c.foreseeing {
 		s.c.all = append(s.c.all, out)
 	}
-	s.checkModule(out, t, p)
+	if p.res.name != "" {
+		s.checkModule(out, t, p)
+	}
 	if out.Module == includeTasks || out.Module == includeRole {
 		s.dynamicInclude(out, t, outer)
 	}

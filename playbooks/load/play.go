@@ -179,6 +179,9 @@ func (p *parser) varsFiles(n *yaml.Node) []plan.Attr {
 var promptKeys = []string{"confirm", "default", "encrypt", "name", "private", "prompt", "salt", "salt_size", "unsafe"}
 
 func (p *parser) prompts(n *yaml.Node) []plan.Prompt {
+	if n.Kind == yaml.MappingNode { // one prompt may stand without a list
+		return []plan.Prompt{p.prompt(n)}
+	}
 	list, _ := p.listOf(n, "a list of prompts")
 	var out []plan.Prompt
 	for _, e := range list {

@@ -250,13 +250,15 @@ func (p *parser) actionKey(parts *taskParts) bool {
 	return true
 }
 
+// cutWord takes the first word off a text; template braces hold a word together.
 func cutWord(s string) (word, rest string) {
-	s = strings.TrimLeft(s, " \t\n")
-	i := strings.IndexAny(s, " \t\n")
-	if i < 0 {
-		return s, ""
+	words, err := splitWords(s)
+	if err != nil || len(words) == 0 {
+		word, rest, _ = strings.Cut(strings.TrimLeft(s, " \t\n"), " ")
+		return word, rest
 	}
-	return s[:i], strings.TrimLeft(s[i:], " \t\n")
+	n := len(words[0].blank) + len(words[0].text)
+	return words[0].text, strings.TrimLeft(s[n:], " \t\n")
 }
 
 func (p *parser) loop(parts *taskParts) {
