@@ -138,7 +138,7 @@ func realPath(s string) string {
 	rest := ""
 	for p := s; ; p = path.Dir(p) {
 		if r, err := filepath.EvalSymlinks(p); err == nil {
-			return normPath(r + rest)
+			return path.Join("/", r, rest)
 		}
 		if p == "/" {
 			return s
