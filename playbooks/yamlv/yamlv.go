@@ -53,7 +53,30 @@ func ParseOne(file string, text []byte) (*yaml.Node, error) {
 	return docs[0], nil
 }
 
-func decode(text []byte) (docs []*yaml.Node, err error) {
+// decode parses a text. The escape \/ that other readers accept in double quotes is put
+// as \x2f, as the parser does not know it.
+func decode(text []byte) ([]*yaml.Node, error) {
+	docs, err := decodeAll(text)
+	if err != nil && strings.Contains(err.Error(), "unknown escape character") && bytes.Contains(text, []byte(`\/`)) {
+		if again, err := decodeAll(bytes.ReplaceAll(text, []byte(`\/`), []byte(`\x2f`))); err == nil {
+			unslash(again)
+			return again, nil
+		}
+	}
+	return docs, err
+}
+
+// unslash restores \/ where it stood outside of double quotes.
+func unslash(nodes []*yaml.Node) {
+	for _, n := range nodes {
+		if n.Kind == yaml.ScalarNode && n.Style&yaml.DoubleQuotedStyle == 0 {
+			n.Value = strings.ReplaceAll(n.Value, `\x2f`, `\/`)
+		}
+		unslash(n.Content)
+	}
+}
+
+func decodeAll(text []byte) (docs []*yaml.Node, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var n yaml.Node

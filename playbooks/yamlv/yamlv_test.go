@@ -150,3 +150,13 @@ func FuzzRead(f *testing.F) {
 		Read("f", []byte(s), &l)
 	})
 }
+
+func TestSlashEscape(t *testing.T) {
+	v, l := read(t, "a: \"x\\/y\"\nb: x\\/y\nc: 'x\\/y'\n")
+	if l.Len() > 0 {
+		t.Fatal(l.Sorted())
+	}
+	if got := value.Repr(v); got != `{'a': 'x/y', 'b': 'x\\/y', 'c': 'x\\/y'}` {
+		t.Error(got)
+	}
+}
