@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/template"
@@ -175,14 +176,7 @@ func conditionsOf(c *Call, that value.Value) ([]value.Value, error) {
 	if l, ok := that.(*value.List); ok {
 		items = l.V
 	} else if t, ok := that.(*value.Template); ok {
-		v, err := c.T.Render(t)
-		if err != nil {
-			return nil, err
-		}
-		if l, isList := v.(*value.List); isList {
-			return l.V, nil
-		}
-		return []value.Value{v}, nil
+		return computedConditions(c, t)
 	}
 	out := make([]value.Value, 0, len(items))
 	for _, e := range items {
@@ -190,6 +184,34 @@ func conditionsOf(c *Call, that value.Value) ([]value.Value, error) {
 			e = template.NewCond(s, c.Task.Pos)
 		}
 		out = append(out, e)
+	}
+	return out, nil
+}
+
+// computedConditions are those that a template gives: values, or text. Text is an expression
+// only when nothing that came from a host went into it.
+func computedConditions(c *Call, t *value.Template) ([]value.Value, error) {
+	v, err := c.T.Render(t)
+	if err != nil {
+		return nil, err
+	}
+	out := []value.Value{v}
+	if l, isList := v.(*value.List); isList {
+		out = slices.Clone(l.V)
+	}
+	trust, _ := c.T.Scope().(template.TrustedScope)
+	trusted := trust != nil && !slices.ContainsFunc(template.Names(t), func(n template.NameRead) bool { return !trust.Trusted(n.Name) })
+	for i, e := range out {
+		switch x := e.(type) {
+		case bool:
+		case string:
+			if !trusted {
+				return nil, fmt.Errorf("the condition %q was computed from data that is not trusted; it must be a boolean", x)
+			}
+			out[i] = template.NewCond(x, t.At)
+		default:
+			return nil, fmt.Errorf("conditionals must have a boolean result; %s is %s", value.Repr(e), value.TypeName(e))
+		}
 	}
 	return out, nil
 }

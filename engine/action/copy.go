@@ -116,6 +116,7 @@ func copyTree(c *Call, src, path string, decrypt bool) (*Prepared, error) {
 	args := c.Args.Clone()
 	args.SetString("src", src)
 	args.SetString("_manifest", t.items)
+	args.SetString("_after_header", strings.TrimSuffix(path, "/"+prefix))
 	return &Prepared{Args: args, Sources: t.sources, Finish: func(res *value.Dict) { res.SetString("src", src) }}, nil
 }
 

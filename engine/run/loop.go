@@ -10,6 +10,7 @@ import (
 	"fettle/engine/event"
 	"fettle/engine/template"
 	"fettle/engine/value"
+	"fettle/engine/vars"
 )
 
 // maxBatch is how many items of a loop travel in one call.
@@ -38,6 +39,7 @@ func (u *turn) loop(ctx context.Context) *outcome {
 	if err != nil {
 		return u.loopFailed(err)
 	}
+	u.scope.TrustLocals = trustedItems(u.scope, u.task.Loop.Expr)
 	if len(items) == 0 {
 		res := value.DictOf("changed", false, "results", value.NewList(), "skipped", true, "skipped_reason", "No items in the list")
 		return &outcome{status: event.Skipped, result: res}
@@ -78,6 +80,11 @@ func (u *turn) loopFailed(err error) *outcome {
 		}
 	}
 	return u.failure(&placed{at: u.task.Loop.At, err: err})
+}
+
+// trustedItems tells that no result of a task and no fact goes into the items of a loop.
+func trustedItems(s *vars.Scope, expr value.Value) bool {
+	return !slices.ContainsFunc(template.Names(expr), func(n template.NameRead) bool { return !s.Trusted(n.Name) })
 }
 
 func (u *turn) loopControl() (*loopVars, error) {

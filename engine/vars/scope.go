@@ -41,9 +41,12 @@ type Scope struct {
 	Include []*value.Vars
 	// PlayDir stands in for the play's directory when there is no play (hostvars).
 	PlayDir string
-	local   []localVar
-	hvdict  *value.Dict
-	Resolve func(*inventory.Host) value.Resolver // renders another host's variables
+	// TrustLocals: the local variables come from trusted text (the items of a loop that is
+	// written out in the playbook).
+	TrustLocals bool
+	local       []localVar
+	hvdict      *value.Dict
+	Resolve     func(*inventory.Host) value.Resolver // renders another host's variables
 }
 
 type localVar struct {
@@ -463,4 +466,23 @@ func (s *Scope) Setting(name, pluginType, pluginName string) (v value.Value, ori
 		return nil, "", false
 	}
 	return s.Store.Settings(name, pluginType, pluginName)
+}
+
+// Trusted tells that a variable comes from the playbook, a role, the inventory or the
+// command line: it is neither a fact nor a result of a task.
+func (s *Scope) Trusted(name string) bool {
+	for _, l := range s.local {
+		if l.name == name {
+			return s.TrustLocals
+		}
+	}
+	if _, ok := s.magic(name); ok {
+		return false
+	}
+	trusted := false
+	s.layers(name, func(_ value.Var, l Level, _ string) bool {
+		trusted = l != LevelSetFact && l != LevelFacts
+		return false
+	})
+	return trusted
 }
