@@ -146,29 +146,40 @@ func toJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-// censor masks the values of no_log options wherever they stand in the result.
+// censor masks the values of no_log options in all texts of the result; names of keys stay.
 func (h *Host) censor(b []byte) []byte {
+	var secrets []string
 	for _, s := range h.noLog {
-		for _, form := range jsonForms(s) {
-			if form != "" {
-				b = bytes.ReplaceAll(b, []byte(form), []byte("********"))
-			}
+		if len(s) > 0 {
+			secrets = append(secrets, s, "********")
 		}
 	}
-	return b
+	if len(secrets) == 0 {
+		return b
+	}
+	v, err := value.FromJSON(b)
+	if err != nil {
+		return failure("the result could not be read to mask the secrets in it")
+	}
+	out, err := value.ToJSON(censored(v, strings.NewReplacer(secrets...)))
+	if err != nil {
+		return failure("the result could not be written after masking the secrets in it")
+	}
+	return out
 }
 
-// jsonForms are the ways s can stand inside JSON text.
-func jsonForms(s string) []string {
-	quoted, _ := toJSON(s)
-	plain := strings.Trim(string(quoted), `"`)
-	if len(quoted) >= 2 {
-		plain = string(quoted[1 : len(quoted)-1])
+func censored(v value.Value, r *strings.Replacer) value.Value {
+	switch x := v.(type) {
+	case string:
+		return r.Replace(x)
+	case *value.List:
+		for i, e := range x.V {
+			x.V[i] = censored(e, r)
+		}
+	case *value.Dict:
+		for _, e := range x.Entries() {
+			_ = x.Set(e.Key, censored(e.Value, r))
+		}
 	}
-	ascii, _ := json.Marshal(s)
-	other := string(ascii[1 : len(ascii)-1])
-	if other == plain {
-		return []string{plain}
-	}
-	return []string{plain, other}
+	return v
 }

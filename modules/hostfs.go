@@ -110,6 +110,9 @@ func (h *Host) NewDraft(path string) (*Draft, error) {
 		_ = dir.Close()
 		return nil, fmt.Errorf("cannot write in %s: %w%s", filepath.Dir(path), cause(err), protected(path))
 	}
+	// In a directory with the setgid bit the draft would get the directory's group; a new
+	// file of Ansible's has the group of the process.
+	_ = d.file.Chown(-1, os.Getegid())
 	h.temps = append(h.temps, d.Path())
 	return d, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fettle/engine/event"
+	"fettle/engine/runner"
 	"fettle/engine/template"
 	"fettle/engine/value"
 	"fettle/engine/vars"
@@ -233,7 +234,7 @@ func extendedLoop(items []value.Value, i int, all bool) value.Value {
 // batchable: every item can be prepared before the first one has run.
 func (u *turn) batchable() bool {
 	t := u.task
-	if u.act != nil && u.act.Run != nil || isEngineModule(t.Module) || t.Binary != "" || len(t.Until) > 0 || t.Retries.Set ||
+	if u.flagsPerItem || u.act != nil && u.act.Run != nil || isEngineModule(t.Module) || t.Binary != "" || len(t.Until) > 0 || t.Retries.Set ||
 		len(t.Loop.BreakWhen) > 0 || t.Loop.Pause.Set || t.Async.Set {
 		return false
 	}
@@ -311,7 +312,17 @@ func (u *turn) rebindDelegate(j *job) {
 
 // sameAccount: two jobs may travel in one call.
 func sameAccount(a, b *job) bool {
-	return a.delegHost == b.delegHost && (a.account == b.account || a.delegHost == nil) && slices.Equal(a.env, b.env)
+	return a.delegHost == b.delegHost && equalAccounts(a.account, b.account) && slices.Equal(a.env, b.env)
+}
+
+func equalAccounts(a, b *runner.Account) bool {
+	if a == b {
+		return true
+	}
+	if a.Target.Key() != b.Target.Key() || a.Target.Password != b.Target.Password || (a.Become == nil) != (b.Become == nil) {
+		return false
+	}
+	return a.Become == nil || *a.Become == *b.Become
 }
 
 func (u *turn) oneByOne(ctx context.Context, lv *loopVars, items []value.Value) []itemOutcome {

@@ -30,12 +30,14 @@ type turn struct {
 
 	check, diff, noLog, ignore, ignoreUnreachable bool
 
-	mod       *modules.Module
-	act       *action.Action
-	account   *runner.Account // resolved on first use, per delegation
-	retries   []event.Retry   // of the current item of a loop
-	delegate  string
-	delegHost *inventory.Host
+	mod          *modules.Module
+	act          *action.Action
+	account      *runner.Account // resolved on first use, per delegation
+	retries      []event.Retry   // of the current item of a loop
+	perItem      bool            // the account depends on the item of the loop
+	flagsPerItem bool            // so do check_mode, no_log and their like
+	delegate     string
+	delegHost    *inventory.Host
 }
 
 // outcome is what a turn came to.
@@ -125,8 +127,11 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 			out.delegated = u.delegate
 		}
 	}()
-	if err := u.flags(); err != nil {
-		return u.failure(err)
+	u.flagsPerItem = u.task.Loop != nil && u.computedFlags()
+	if !u.flagsPerItem {
+		if err := u.flags(); err != nil {
+			return u.failure(err)
+		}
 	}
 	if u.task.Loop != nil {
 		return u.loop(ctx)
@@ -138,6 +143,17 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 func (u *turn) failure(err error) *outcome {
 	res := u.failed(err)
 	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}}
+}
+
+// computedFlags: a switch holds a template, which may read the loop's variables.
+func (u *turn) computedFlags() bool {
+	k := &u.task.Keywords
+	for _, a := range []plan.Attr{k.NoLog, k.CheckMode, k.Diff, k.IgnoreErrors, k.IgnoreUnreachable} {
+		if _, computed := a.Value.(*value.Template); a.Set && computed {
+			return true
+		}
+	}
+	return false
 }
 
 // flags renders the keywords that are plain switches.
@@ -176,6 +192,13 @@ func (u *turn) flags() error {
 
 // one runs the task once: without a loop, or for the item that is set in the scope.
 func (u *turn) one(ctx context.Context, item value.Value) itemOutcome {
+	if u.flagsPerItem {
+		hidden := u.noLog
+		if err := u.flags(); err != nil {
+			return u.failed(err)
+		}
+		u.noLog = u.noLog || hidden // one secret item hides the whole task
+	}
 	job, done := u.prepare(item)
 	if done != nil {
 		return *done
@@ -270,11 +293,14 @@ func (u *turn) conditions(cs []plan.Cond) (ok bool, cond value.Value, err error)
 
 // delegation finds the host that the task really runs on.
 func (u *turn) delegation(j *job) error {
-	u.delegate, u.delegHost, u.account = "", nil, nil
+	if u.perItem {
+		u.account = nil
+	}
 	a := u.task.DelegateTo
 	if !a.Set {
 		return nil
 	}
+	u.delegate, u.delegHost, u.account = "", nil, nil
 	v, err := u.t.Render(a.Value)
 	if err != nil {
 		return fmt.Errorf("delegate_to: %w", err)
@@ -288,15 +314,20 @@ func (u *turn) delegation(j *job) error {
 	return nil
 }
 
-// resolveAccount is where the call goes, computed once per turn and delegation.
+// resolveAccount is where the call goes: computed once, or for every item when connection
+// or become settings read the loop's variables.
 func (u *turn) resolveAccount() (*runner.Account, error) {
 	if u.account != nil {
 		return u.account, nil
 	}
+	reads := u.scope.LocalReads
+	defer func() { u.perItem = u.perItem || u.scope.LocalReads > reads }()
 	t, name := u.t, u.w.host.Name
 	if u.delegHost != nil {
 		scope := &vars.Scope{Store: u.r.Store, Host: u.r.Store.Host(u.delegHost), Play: u.p.vars, Task: u.task, Include: u.scope.Include}
 		scope.Resolve = u.scope.Resolve
+		scope.ShareLocals(u.scope)
+		defer func() { u.perItem = u.perItem || scope.LocalReads > 0 }()
 		t, name = u.r.Templates.NewContext(u.t.Ctx(), scope, u.task.Search...), u.delegHost.Name
 	}
 	a, err := u.r.account(t, u.task, name)

@@ -44,9 +44,11 @@ type Scope struct {
 	// TrustLocals: the local variables come from trusted text (the items of a loop that is
 	// written out in the playbook).
 	TrustLocals bool
-	local       []localVar
-	hvdict      *value.Dict
-	Resolve     func(*inventory.Host) value.Resolver // renders another host's variables
+	// LocalReads counts look-ups that ended at a local variable.
+	LocalReads int
+	local      []localVar
+	hvdict     *value.Dict
+	Resolve    func(*inventory.Host) value.Resolver // renders another host's variables
 }
 
 type localVar struct {
@@ -65,6 +67,9 @@ func (s *Scope) SetLocal(name string, v value.Value) {
 	s.local = append(s.local, localVar{name, v})
 }
 
+// ShareLocals gives another scope the local variables of this one (a delegated task's).
+func (s *Scope) ShareLocals(from *Scope) { s.local, s.TrustLocals = from.local, from.TrustLocals }
+
 // DropLocal takes a local variable away.
 func (s *Scope) DropLocal(name string) {
 	for i := range s.local {
@@ -79,6 +84,7 @@ func (s *Scope) DropLocal(name string) {
 func (s *Scope) Lookup(name string) (value.Value, bool) {
 	for i := range s.local {
 		if s.local[i].name == name {
+			s.LocalReads++
 			return s.local[i].v, true
 		}
 	}
