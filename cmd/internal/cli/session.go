@@ -143,7 +143,7 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	if len(sources) == 0 {
 		sources = ss.cfg.List("DEFAULT_HOST_LIST")
 	}
-	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: ss.environ()}
+	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: ss.environ(), ExtraVars: ss.extra}
 	ss.inventorySettings(&opts)
 	inv, diags := inventory.Load(sources, opts)
 	ss.diags.Add(diags.Sorted()...)
