@@ -50,6 +50,9 @@ func (m *Module) CheckArgs(args *value.Dict, open func(name string) bool) []*Arg
 			}
 			continue
 		}
+		if e.Value == nil {
+			continue // as if it were not there
+		}
 		if s, isText := e.Value.(string); isText && s == "" && !o.Required {
 			given[o.Name] = true
 			continue

@@ -47,6 +47,9 @@ func RequiredBy(option string, needs ...string) Rule {
 func (r Rule) check(m *Module, args *value.Dict, given, open func(string) bool) *ArgError {
 	var have, lack []string
 	for _, n := range r.options {
+		if given(n) && open(n) && (r.kind == "exclusive" || r.kind == "together") {
+			continue // it may turn out to be omitted
+		}
 		if given(n) {
 			have = append(have, n)
 		} else {
@@ -67,7 +70,7 @@ func (r Rule) check(m *Module, args *value.Dict, given, open func(string) bool) 
 			return &ArgError{Option: have[0], Msg: "parameters are required together: " + strings.Join(r.options, ", ")}
 		}
 	case "by":
-		if given(r.option) && len(lack) > 0 {
+		if given(r.option) && !open(r.option) && len(lack) > 0 {
 			return &ArgError{Option: r.option, Msg: fmt.Sprintf("missing parameter(s) required by '%s': %s", r.option, strings.Join(lack, ", "))}
 		}
 	case "if":

@@ -64,7 +64,14 @@ func (s *scope) checkArgs(out *plan.Task, t *ast.Task, severity diag.Severity) {
 		}
 		return
 	}
-	for _, e := range m.CheckArgs(args, func(name string) bool { v, _ := args.GetString(name); return !constant(v) }) {
+	open := func(name string) bool {
+		names := []string{name}
+		if o := m.Option(name); o != nil {
+			names = append(append(names, o.Name), o.Aliases...)
+		}
+		return slices.ContainsFunc(names, func(n string) bool { v, _ := args.GetString(n); return !constant(v) })
+	}
+	for _, e := range m.CheckArgs(args, open) {
 		s.argProblem(out, t, severity, e.Option, e.Msg, e.Hint)
 	}
 }

@@ -90,6 +90,7 @@ type compiler struct {
 	vars       map[string]loadedVars
 	templated  map[*plan.Task]templatedTask
 	actions    map[actionKey]*plan.Task
+	searches   map[searchKey][]string
 	dynamic    bool // compiling an expansion: nothing found now stops the run
 	importing  []string
 	includes   []*plan.Task // dynamic includes found so far; foresee follows them
@@ -101,7 +102,7 @@ func newCompiler(opts Options) *compiler {
 	c := &compiler{opts: opts, foreseeing: true, diags: &diag.List{}, tmpl: opts.Templates,
 		contexts: map[*plan.Task]*scope{}, tasks: map[taskUse]*prepared{}, resolved: map[moduleUse]resolution{},
 		libraries: map[string]map[string]string{}, exps: map[expansionKey]*expansion{}, roleDirs: map[roleKey]foundRole{},
-		stats: map[string]bool{}, templated: map[*plan.Task]templatedTask{}, actions: map[actionKey]*plan.Task{}, vars: map[string]loadedVars{}}
+		stats: map[string]bool{}, searches: map[searchKey][]string{}, templated: map[*plan.Task]templatedTask{}, actions: map[actionKey]*plan.Task{}, vars: map[string]loadedVars{}}
 	if c.opts.Dir == "" {
 		c.opts.Dir, _ = os.Getwd()
 	}

@@ -128,8 +128,18 @@ func encode(t *plan.Task) (bool, []byte) {
 	return err == nil, text
 }
 
+// searchKey is what the search for relative files depends on.
+type searchKey struct {
+	role      *plan.Role
+	file, dir string
+}
+
 // search lists the folders for relative files.
 func (s *scope) search() []string {
+	key := searchKey{s.role, filepath.Dir(s.file), s.dir}
+	if out, ok := s.c.searches[key]; ok {
+		return out
+	}
 	var out []string
 	add := func(dir string) {
 		if !slices.Contains(out, dir) {
@@ -144,6 +154,7 @@ func (s *scope) search() []string {
 	}
 	add(filepath.Dir(s.file))
 	add(s.dir)
+	s.c.searches[key] = out
 	return out
 }
 
