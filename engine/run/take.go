@@ -259,7 +259,7 @@ func (pr *playRun) count(w *walker, out *outcome, rescued bool) {
 // report emits the events of an outcome.
 func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 	r := pr.r
-	ev := r.tasks[u.task]
+	ev := pr.eventTask(u.origin)
 	ev.NoLog = ev.NoLog || out.noLog
 	now := r.Now()
 	if out.isLoop {

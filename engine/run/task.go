@@ -21,12 +21,14 @@ import (
 // turn is one task on one host. It is worked on by one goroutine, which reads the state of
 // the run but changes none of it: what is to change is in its outcome.
 type turn struct {
-	r     *run
-	p     *playRun
-	w     *walker
-	task  *plan.Task
-	scope *vars.Scope
-	t     *template.Context
+	r    *run
+	p    *playRun
+	w    *walker
+	task *plan.Task
+	// origin is the task as it stands in the plan; task differs when its module is a template.
+	origin *plan.Task
+	scope  *vars.Scope
+	t      *template.Context
 
 	check, diff, noLog, ignore, ignoreUnreachable bool
 
@@ -76,7 +78,7 @@ type includeRequest struct {
 
 // newTurn prepares the scope and the flags of a task on a host.
 func (r *run) newTurn(ctx context.Context, p *playRun, w *walker, task *plan.Task, includes []*value.Vars) *turn {
-	u := &turn{r: r, p: p, w: w, task: task}
+	u := &turn{r: r, p: p, w: w, task: task, origin: task}
 	u.scope = &vars.Scope{Store: r.Store, Host: w.state, Play: p.vars, Task: task, Include: includes}
 	u.t = r.Templates.NewContext(ctx, u.scope, task.Search...)
 	u.scope.Resolve = r.hostResolver(ctx, p.play.Dir)
@@ -127,6 +129,9 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 			out.delegated = u.delegate
 		}
 	}()
+	if err := u.resolveAction(); err != nil {
+		return u.failure(err)
+	}
 	u.flagsPerItem = u.task.Loop != nil && u.computedFlags()
 	if !u.flagsPerItem {
 		if err := u.flags(); err != nil {
@@ -143,6 +148,28 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 func (u *turn) failure(err error) *outcome {
 	res := u.failed(err)
 	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}}
+}
+
+// resolveAction finds the module of a task whose module name is a template.
+func (u *turn) resolveAction() error {
+	if u.task.ActionExpr == nil {
+		return nil
+	}
+	resolver, ok := u.r.Expander.(plan.ActionResolver)
+	if !ok {
+		return fmt.Errorf("the name of the module is a template, which cannot be resolved here")
+	}
+	name, err := u.t.String(u.task.ActionExpr)
+	if err != nil {
+		return fmt.Errorf("the name of the module: %w", err)
+	}
+	t, err := resolver.ResolveAction(u.task, name)
+	if err != nil {
+		return err
+	}
+	u.task, u.scope.Task = t, t
+	u.mod, u.act = t.Declared, action.Find(t.Module)
+	return nil
 }
 
 // computedFlags: a switch holds a template, which may read the loop's variables.
@@ -244,6 +271,9 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 	if !ok {
 		res := value.DictOf("changed", false, "skipped", true, "skip_reason", "Conditional result was False", "false_condition", cond)
 		return nil, &itemOutcome{status: event.Skipped, result: res, item: item}
+	}
+	if u.task.Broken != nil {
+		return fail(u.task.Broken)
 	}
 	j := &job{item: item}
 	if err := u.delegation(j); err != nil {

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,11 +23,7 @@ func cpu() time.Duration {
 // the controller.
 func BenchmarkCall(b *testing.B) {
 	s := transporttest.StartSSHD(b)
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	bin, err := Own(self)
+	bin, err := ownBinaries()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,11 +47,7 @@ func BenchmarkCall(b *testing.B) {
 // BenchmarkConnect is what a warm host costs from nothing to its first result, 20 at once.
 func BenchmarkConnect(b *testing.B) {
 	s := transporttest.StartSSHD(b, "MaxStartups 100")
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	bin, err := Own(self)
+	bin, err := ownBinaries()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -91,11 +82,7 @@ func BenchmarkConnect(b *testing.B) {
 // machine is busy with nothing but them.
 func BenchmarkCallBusy(b *testing.B) {
 	s := transporttest.StartSSHD(b)
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	bin, err := Own(self)
+	bin, err := ownBinaries()
 	if err != nil {
 		b.Fatal(err)
 	}

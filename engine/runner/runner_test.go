@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"fettle/engine/transport"
@@ -16,21 +19,40 @@ import (
 	"fettle/modules/serve"
 )
 
+// buildDir is where the runner for the tests is built.
+var buildDir string
+
 // TestMain lets the test program be the runner it places.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == serve.Word {
 		os.Exit(serve.Main(os.Args[2:]))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "fettle-runner-test")
+	if err != nil {
+		panic(err)
+	}
+	buildDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
+
+// ownBinaries is a runner built for the tests; without the go tool, the test program.
+var ownBinaries = sync.OnceValues(func() (*Binaries, error) {
+	program := filepath.Join(buildDir, "fettle-runner")
+	if err := exec.Command("go", "build", "-o", program, "fettle/cmd/fettle-runner").Run(); err == nil {
+		return Own(program)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return Own(self)
+})
 
 func newPool(t *testing.T, dialers map[string]transport.Dialer) *Runners {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin, err := Own(self)
+	bin, err := ownBinaries()
 	if err != nil {
 		t.Fatal(err)
 	}

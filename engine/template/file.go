@@ -68,11 +68,6 @@ func splitHeader(src string) (header, rest string, ok bool) {
 	return line[len(headerMark):], rest, true
 }
 
-type headerResult struct {
-	s   Syntax
-	err error
-}
-
 // applyHeader changes the syntax as a "#jinja2: key: value, ..." line says. What it cannot
 // read it leaves out; the error tells.
 func applyHeader(s Syntax, header string) (Syntax, error) {

@@ -31,9 +31,6 @@ func NewTemplate(s string, at diag.Pos) value.Value {
 // compiled are the forms of a template that are cached in it.
 type compiled struct {
 	text, bare *unit
-	names      []NameRead
-	bareNames  []NameRead
-	overrides  *headerResult
 }
 
 // playbookSyntax is how values of playbooks are read.

@@ -75,10 +75,9 @@ type aptReturn struct {
 
 // aptTask is the state of one call.
 type aptTask struct {
-	h    *modules.Host
-	a    aptArgs
-	r    *modules.Result[aptReturn]
-	list bool // the result tells about the package lists
+	h *modules.Host
+	a aptArgs
+	r *modules.Result[aptReturn]
 }
 
 func apt(ctx context.Context, h *modules.Host, a aptArgs) (r modules.Result[aptReturn], err error) {

@@ -179,12 +179,11 @@ func parseJSON(text []byte) (*yaml.Node, error) {
 }
 
 type jsonReader struct {
-	dec        *json.Decoder
-	text       []byte
-	at         int // offset that line and start belong to
-	line       int
-	start      int // offset of the line's first byte
-	tokenStart int
+	dec   *json.Decoder
+	text  []byte
+	at    int // offset that line and start belong to
+	line  int
+	start int // offset of the line's first byte
 }
 
 func (j *jsonReader) next() (json.Token, diag.Pos, error) {

@@ -33,7 +33,7 @@ func newCheck(s *Streams) *cobra.Command {
 	f := c.Flags()
 	o.inventoryFlags(f)
 	f.StringArrayVarP(&o.modulePath, "module-path", "M", nil, "where to look for custom modules, separated by colons")
-	f.BoolVar(&o.strict, "strict", false, "warnings are errors")
+	f.BoolVar(&o.strict, "strict", false, "what a run would meet only on reaching a task is an error as well")
 	f.BoolVar(&o.json, "json", false, "print the problems as JSON")
 	return c
 }
@@ -48,14 +48,10 @@ func (o *checkOptions) run(ctx context.Context, s *Streams, args []string) error
 	all := &diag.List{}
 	all.Add(ss.diags.Sorted()...)
 	all.Add(diags.Sorted()...)
-	list := all.Sorted()
 	if o.strict {
-		for i, d := range list {
-			c := *d
-			c.Severity = diag.Error
-			list[i] = &c
-		}
+		all = compile.Strict(all)
 	}
+	list := all.Sorted()
 	errors := 0
 	for _, d := range list {
 		if d.Severity == diag.Error {

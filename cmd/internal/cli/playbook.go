@@ -67,14 +67,16 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 		return err
 	}
 	defer ss.close()
-	p, x, diags := compile.Compile(ss.compileOptions(args))
+	tags, skip := tagList(o.tags, ss.cfg.List("TAGS_RUN")), tagList(o.skipTags, ss.cfg.List("TAGS_SKIP"))
+	copts := ss.compileOptions(args)
+	copts.Selected = func(t []string) bool { return run.SelectedByTags(t, tags, skip) }
+	p, x, diags := compile.Compile(copts)
 	for _, play := range p.Plays {
 		diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
 	if err := ss.showProblems(onReaching(diags)); err != nil {
 		return err
 	}
-	tags, skip := tagList(o.tags, ss.cfg.List("TAGS_RUN")), tagList(o.skipTags, ss.cfg.List("TAGS_SKIP"))
 	if len(tags) > 0 {
 		ss.store.Magic.Set("ansible_run_tags", textList(tags), diag.Pos{})
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -399,7 +398,25 @@ func (ss *session) colored() bool {
 func (ss *session) compileOptions(playbooks []string) compile.Options {
 	c := ss.cfg
 	return compile.Options{Playbooks: playbooks, ExtraVars: ss.extra, RolesPath: c.List("DEFAULT_ROLES_PATH"), CollectionsPath: c.List("COLLECTIONS_PATHS"),
-		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic}
+		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic, Variables: ss.knownVariables()}
+}
+
+// knownVariables are the names that the inventory and the variables beside it define for
+// any host.
+func (ss *session) knownVariables() []string {
+	seen := map[string]bool{}
+	for _, h := range append(ss.inv.Hosts(), ss.inv.Host("localhost")) {
+		for _, l := range h.Layers("") {
+			for n := range l.Vars.All() {
+				seen[n] = true
+			}
+		}
+	}
+	out := make([]string, 0, len(seen))
+	for n := range seen {
+		out = append(out, n)
+	}
+	return sorted(out)
 }
 
 func pathLists(in []string) []string {
@@ -516,14 +533,6 @@ func interrupts(ctx context.Context, s *Streams) (hard, stop context.Context, re
 		}
 	}()
 	return hard, stop, func() { signal.Stop(ch); close(done); cancelStop(); cancelHard() }
-}
-
-// currentUser is who runs fettle.
-func currentUser() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return os.Getenv("USER")
 }
 
 // templateFiles finds templates for include, import and extends.

@@ -17,11 +17,11 @@ import (
 
 type vaultCommand struct {
 	vaultOptions
-	encryptID               string
-	output, name, stdinName string
-	names                   []string
-	prompt                  bool
-	newID, newFile          string
+	encryptID         string
+	output, stdinName string
+	names             []string
+	prompt            bool
+	newID, newFile    string
 }
 
 func newVault(s *Streams) *cobra.Command {

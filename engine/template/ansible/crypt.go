@@ -10,6 +10,7 @@ import (
 	"hash"
 	"strings"
 
+	//lint:ignore SA1019 bcrypt is made of it; nothing is encrypted with it
 	"golang.org/x/crypto/blowfish"
 
 	"fettle/engine/template"

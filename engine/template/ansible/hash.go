@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 	"golang.org/x/crypto/blake2s"
+	//lint:ignore SA1019 the hash filter offers it, as Ansible's does
 	"golang.org/x/crypto/ripemd160"
 
 	"fettle/engine/template"
