@@ -299,9 +299,19 @@ func (h *Host) Validate(ctx context.Context, path, command string) error {
 		return Failf("failed to validate: %v", err)
 	}
 	if r.RC != 0 {
-		return Failf("failed to validate: rc:%d error:%s", r.RC, r.Stderr)
+		return &ValidationError{RC: r.RC, Stdout: string(r.Stdout), Stderr: string(r.Stderr)}
 	}
 	return nil
+}
+
+// ValidationError says that the command which checks a new file refused it.
+type ValidationError struct {
+	RC             int
+	Stdout, Stderr string
+}
+
+func (e *ValidationError) Error() string {
+	return fmt.Sprintf("failed to validate: rc:%d error:%s", e.RC, e.Stderr)
 }
 
 // Backup copies path beside itself, with mode, owner and times, and returns the copy's

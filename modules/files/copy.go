@@ -130,13 +130,15 @@ type templateArgs struct {
 }
 
 type copyReturn struct {
-	Dest             string `json:"dest,omitempty" doc:"The file." returned:"success"`
-	Src              string `json:"src,omitempty" doc:"What was copied." returned:"changed"`
-	Path             string `json:"path,omitempty" doc:"The file." returned:"unchanged"`
-	Checksum         string `json:"checksum,omitempty" doc:"SHA-1 of the file." returned:"a file was copied"`
-	MD5Sum           string `json:"md5sum,omitempty" doc:"MD5 of the file." returned:"a file was copied"`
-	BackupFile       string `json:"backup_file,omitempty" doc:"The old file's copy." returned:"changed and backup"`
-	ExpectedChecksum string `json:"expected_checksum,omitempty" doc:"The checksum asked for." returned:"it differs"`
+	Dest             string  `json:"dest,omitempty" doc:"The file." returned:"success"`
+	Src              string  `json:"src,omitempty" doc:"What was copied." returned:"changed"`
+	Path             string  `json:"path,omitempty" doc:"The file." returned:"unchanged"`
+	Checksum         string  `json:"checksum,omitempty" doc:"SHA-1 of the file." returned:"a file was copied"`
+	MD5Sum           string  `json:"md5sum,omitempty" doc:"MD5 of the file." returned:"a file was copied"`
+	BackupFile       string  `json:"backup_file,omitempty" doc:"The old file's copy." returned:"changed and backup"`
+	Stdout           *string `json:"stdout,omitempty" doc:"Output of the command that refused the file." returned:"validate failed"`
+	Stderr           *string `json:"stderr,omitempty" doc:"Its error output." returned:"validate failed"`
+	ExpectedChecksum string  `json:"expected_checksum,omitempty" doc:"The checksum asked for." returned:"it differs"`
 	modules.PathInfo
 }
 

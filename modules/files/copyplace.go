@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -121,6 +122,10 @@ func (t *copyTask) write(c content, dest string, plan *modules.AttrPlan) error {
 		return err
 	}
 	backup, err := t.h.CommitDraft(t.ctx, draft, r)
+	var refused *modules.ValidationError
+	if errors.As(err, &refused) {
+		t.r.Data.Stdout, t.r.Data.Stderr = &refused.Stdout, &refused.Stderr
+	}
 	if err != nil {
 		return err
 	}
