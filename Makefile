@@ -43,7 +43,7 @@ tools:
 	@integration/install-tools
 
 integration: build
-	$(GO) test -count=1 -timeout 30m -tags integration ./integration/...
+	$(GO) test -count=1 -p 1 -timeout 30m -tags integration ./integration/...
 
 bench: build
 	$(GO) run ./integration/bench/cmd/bench -short -fettle bin/fettle
