@@ -60,32 +60,35 @@ func (pr *playRun) notifyFailed(out *outcome, err error) {
 	out.result.SetString("msg", err.Error())
 }
 
-// findHandlers finds what a notification reaches: the handler of that name (in the notifying
-// task's role first, else in the list that was loaded last; of one list the first), and all
-// that listen to it.
+// findHandlers finds what a notification reaches: the handler of that name in the list that
+// was loaded last (of one list the first), and of all that listen to it the last of each name.
 func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
-	var out []*plan.Handler
+	reached := map[*plan.Handler]bool{}
 	var named *plan.Handler
+	seen := map[string]bool{}
 	for i := len(pr.handlers) - 1; i >= 0; i-- {
 		h := pr.handlers[i]
-		if named != nil && (named.Task.File != h.Task.File || !sameRole(named.Task.Role, h.Task.Role)) {
-			if u.task.Role == nil || sameRole(named.Task.Role, u.task.Role) || !sameRole(h.Task.Role, u.task.Role) {
-				continue
-			}
-		}
-		if pr.handlerNamed(h, name, u) {
+		if (named == nil || named.Task.File == h.Task.File && named.Task.Role == h.Task.Role) && pr.handlerNamed(h, name) {
 			named = h
 		}
+		if !pr.listens(h, name, u) {
+			continue
+		}
+		if own := pr.handlerName(h); own == "" || !seen[own] {
+			seen[own], reached[h] = true, true
+		}
 	}
+	reached[named] = true
+	var out []*plan.Handler
 	for _, h := range pr.handlers {
-		if h == named || pr.listens(h, name, u) {
+		if reached[h] {
 			out = append(out, h)
 		}
 	}
 	return out
 }
 
-func (pr *playRun) handlerNamed(h *plan.Handler, name string, u *turn) bool {
+func (pr *playRun) handlerNamed(h *plan.Handler, name string) bool {
 	if h.Task == nil || !h.Task.Name.Set {
 		return false
 	}
@@ -99,6 +102,9 @@ func (pr *playRun) handlerNamed(h *plan.Handler, name string, u *turn) bool {
 
 // handlerName renders a handler's name with the variables of the play.
 func (pr *playRun) handlerName(h *plan.Handler) string {
+	if !h.Task.Name.Set {
+		return ""
+	}
 	t, ok := h.Task.Name.Value.(*value.Template)
 	if !ok {
 		return value.Str(h.Task.Name.Value)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"fettle/engine/diag"
 	"fettle/engine/event"
@@ -165,11 +166,7 @@ func (pr *playRun) expand(p pendingInclude) (*plan.Expansion, error) {
 // adopt makes the handlers and, when it is public, the variables of an included role the play's.
 func (pr *playRun) adopt(x *plan.Expansion) {
 	for _, h := range x.Handlers {
-		known := false
-		for _, o := range pr.handlers {
-			known = known || o == h || o.Task != nil && h.Task != nil && o.Task.Pos == h.Task.Pos && sameRole(o.Task.Role, h.Task.Role)
-		}
-		if !known {
+		if !slices.Contains(pr.handlers, h) {
 			pr.handlers = append(pr.handlers, h)
 		}
 	}
