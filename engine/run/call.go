@@ -40,6 +40,14 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the task ran into its timeout of %v", timeout))
 		defer cancel()
 	}
+	if u.task.Async.Set && (u.act != nil || isEngineModule(u.task.Module)) {
+		if seconds, _, err := u.asyncKeywords(); err != nil || seconds > 0 {
+			if err == nil {
+				err = fmt.Errorf("async mode is not supported with %s", u.task.Module)
+			}
+			return callResult{err: err}
+		}
+	}
 	if isEngineModule(u.task.Module) {
 		return u.engineModule(j)
 	}

@@ -14,13 +14,12 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 		return
 	}
 	for _, a := range u.task.Notify {
-		v, err := u.t.Render(a.Value)
+		names, err := u.notified(a.Value, out)
 		if err != nil {
 			pr.notifyFailed(out, fmt.Errorf("notify: %w", err))
 			return
 		}
-		for _, e := range asList(v) {
-			name := value.Str(e)
+		for _, name := range names {
 			hs := pr.findHandlers(name, u)
 			if len(hs) == 0 {
 				err := fmt.Errorf("the requested handler %q was not found in either the main handlers list nor in the listening handlers list", name)
@@ -40,6 +39,26 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 			}
 		}
 	}
+}
+
+// notified renders the names of a notify: in a loop for every item, changed or not.
+func (u *turn) notified(v value.Value, out *outcome) ([]string, error) {
+	_, computed := v.(*value.Template)
+	if !out.isLoop || !computed {
+		r, err := u.t.Render(v)
+		return texts(r), err
+	}
+	var names []string
+	for i := range out.items {
+		loopVar, _ := out.items[i].result.GetString("ansible_loop_var")
+		u.setLocal(value.Str(loopVar), out.items[i].item)
+		r, err := u.t.Render(v)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, texts(r)...)
+	}
+	return names, nil
 }
 
 func notifies(out *outcome) bool {

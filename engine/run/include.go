@@ -197,7 +197,7 @@ func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
 		msg = "could not find or access the included file: " + msg
 	}
 	res := value.DictOf("changed", false, "failed", true, "msg", pr.r.Masker.String(msg))
-	out := &outcome{status: event.Failed, ignored: u.ignore, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
+	out := &outcome{status: event.Failed, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
 	pr.r.stat(w.host.Name).OK-- // it counted as ok when it was reached
 	pr.take(w, u, out)
 }

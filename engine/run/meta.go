@@ -26,7 +26,9 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 	name := metaName(task)
 	if name == "role_complete" {
 		for _, w := range set {
-			w.doneRoles[roleKey(task)] = true
+			if w.ranRoles[roleKey(task)] {
+				w.doneRoles[roleKey(task)] = true
+			}
 			w.advance()
 		}
 		return
@@ -37,7 +39,7 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			w.advance() // decided by the first host
 			continue
 		}
-		if !task.Implicit {
+		if !task.Implicit && !ignoresWhen(name) {
 			ok, _, err := u.conditions(task.When)
 			if err != nil {
 				pr.announce(pr.nameTask(u), task, 1)
@@ -57,6 +59,11 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			return
 		}
 	}
+}
+
+// ignoresWhen names the meta tasks that Ansible runs whatever their when says.
+func ignoresWhen(name string) bool {
+	return name == "noop" || name == "refresh_inventory" || name == "reset_connection"
 }
 
 // metaOnce names what concerns all hosts: the first host's conditions decide.
@@ -112,6 +119,7 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		for _, o := range pr.walkers {
 			o.failed, o.unreachable = false, false
 			delete(pr.r.dead, o.host.Name)
+			delete(pr.r.failedHosts, o.host.Name)
 		}
 		pr.setMagic()
 	case "refresh_inventory":

@@ -194,7 +194,7 @@ func (pr *playRun) startBatch(batch []*inventory.Host, n int) {
 		if r.dead[h.Name] {
 			continue
 		}
-		w := &walker{host: h, state: r.Store.Host(h), notified: map[*plan.Handler]bool{}, doneRoles: map[string]bool{}}
+		w := &walker{host: h, state: r.Store.Host(h), notified: map[*plan.Handler]bool{}, doneRoles: map[string]bool{}, ranRoles: map[string]bool{}}
 		w.stack = []*frame{newFrame(pr.play.Graph, 0, nil)}
 		pr.walkers = append(pr.walkers, w)
 	}
@@ -208,6 +208,9 @@ func (pr *playRun) finishBatch() int {
 	for _, w := range pr.walkers {
 		if w.failed || w.unreachable {
 			pr.r.dead[w.host.Name] = true
+			if w.failed {
+				pr.r.failedHosts[w.host.Name] = true
+			}
 			failed++
 		}
 		pr.r.failedAny = pr.r.failedAny || w.failed

@@ -24,15 +24,17 @@ type run struct {
 	Live  bool
 	stats map[string]*event.Stats
 	// dead are hosts that failed or were unreachable in an earlier play.
-	dead      map[string]bool
-	tasks     map[*plan.Task]*event.Task
-	custom    map[string]*value.Dict
-	selected  map[*plan.Task]bool
-	started   bool // StartAtTask has been reached
-	stepAll   bool
-	unreached bool // some host was unreachable
-	failedAny bool
-	ended     bool // end of the whole run was asked for
+	dead map[string]bool
+	// failedHosts are those of dead that failed, not the unreachable ones.
+	failedHosts map[string]bool
+	tasks       map[*plan.Task]*event.Task
+	custom      map[string]*value.Dict
+	selected    map[*plan.Task]bool
+	started     bool // StartAtTask has been reached
+	stepAll     bool
+	unreached   bool // some host was unreachable
+	failedAny   bool
+	ended       bool // end of the whole run was asked for
 
 	lastProgress time.Time
 
@@ -52,7 +54,7 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &run{Options: o, ctx: ctx, stop: stop, stats: map[string]*event.Stats{}, dead: map[string]bool{},
+	r := &run{Options: o, ctx: ctx, stop: stop, stats: map[string]*event.Stats{}, dead: map[string]bool{}, failedHosts: map[string]bool{},
 		tasks: map[*plan.Task]*event.Task{}, custom: map[string]*value.Dict{}, selected: map[*plan.Task]bool{},
 		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks),
 		started: o.StartAtTask == ""}

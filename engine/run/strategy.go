@@ -272,14 +272,15 @@ func (w *walker) rescuedNow(t *plan.Task) bool {
 	return st != nil && st.task == t
 }
 
-// checkFailures ends the play when more hosts failed than max_fail_percentage allows.
+// checkFailures ends the play when more hosts failed, in the run so far, than
+// max_fail_percentage of the batch allows. Unreachable hosts do not count.
 func (pr *playRun) checkFailures() {
 	if pr.maxFail < 0 {
 		return
 	}
-	failed := 0
+	failed := len(pr.r.failedHosts)
 	for _, w := range pr.walkers {
-		if w.failed || w.unreachable {
+		if w.failed && !pr.r.failedHosts[w.host.Name] {
 			failed++
 		}
 	}
@@ -349,8 +350,8 @@ func (pr *playRun) wanted(t *plan.Task) bool {
 		}
 		r.started = true
 	}
-	if isMeta(t) && t.Implicit {
-		return true
+	if isMeta(t) && t.Implicit || t.Handler {
+		return true // handlers run when they are notified, whatever their tags
 	}
 	if yes, known := r.selected[t]; known {
 		return yes

@@ -15,6 +15,9 @@ import (
 // section takes over).
 func (pr *playRun) take(w *walker, u *turn, out *outcome) (broken bool) {
 	pr.learn(w, u, out)
+	if u.task.Role != nil && out.status != event.Skipped && out.status != event.Unreachable {
+		w.ranRoles[roleKey(u.task)] = true
+	}
 	if u.act != nil && u.act.Inventory {
 		u.settle(out)
 	}
@@ -34,7 +37,7 @@ func (pr *playRun) take(w *walker, u *turn, out *outcome) (broken bool) {
 // learn keeps registered results and facts.
 func (pr *playRun) learn(w *walker, u *turn, out *outcome) {
 	if u.task.Register != "" && out.result != nil {
-		w.state.SetFact(u.task.Register, registered(out.result), u.task.Pos)
+		w.state.SetFact(u.task.Register, registered(out.result, out.isLoop), u.task.Pos)
 	}
 	for i := range out.items {
 		pr.learnFacts(w, u, &out.items[i])
@@ -100,16 +103,22 @@ func aggregated(old, v value.Value) value.Value {
 	return v
 }
 
-// registered is a result without the keys that are the engine's own.
-func registered(d *value.Dict) *value.Dict {
-	if _, ok := d.GetString("_args"); !ok {
-		if _, ok := d.GetString("_ansible_no_log"); !ok {
-			return d
+// registered is a result without the keys that are the engine's own, and without the
+// invocation, which only the items of loops keep.
+func registered(d *value.Dict, loop bool) *value.Dict {
+	var drop []string
+	for _, name := range []string{"_args", "_ansible_no_log", "_ansible_verbose_always", "invocation"} {
+		if _, ok := d.GetString(name); ok && (name != "invocation" || !loop) {
+			drop = append(drop, name)
 		}
 	}
+	if len(drop) == 0 {
+		return d
+	}
 	c := d.Clone()
-	c.Delete("_args")
-	c.Delete("_ansible_no_log")
+	for _, name := range drop {
+		c.Delete(name)
+	}
 	return c
 }
 
@@ -336,10 +345,14 @@ func (pr *playRun) move(w *walker, u *turn, out *outcome) (broken bool) {
 	case out.status == event.Failed && !out.ignored:
 		base := w.stack[0]
 		from := base.at
-		if !w.fail(u.task, out.result) && w.failed {
+		w.fail(u.task, out.result)
+		if w.failed {
 			pr.forceHandlers(w, base, from)
 			pr.setMagic()
+			return true
 		}
+		w.state.SetFact("ansible_failed_task", failedTask(u.task), u.task.Pos)
+		w.state.SetFact("ansible_failed_result", registered(out.result, out.isLoop), u.task.Pos)
 		return true
 	case len(out.includes) > 0 && out.status != event.Skipped:
 		return false // pr.include moves it
@@ -371,7 +384,7 @@ func (pr *playRun) share(others []*walker, u *turn, out *outcome) []pendingInclu
 	var inc []pendingInclude
 	for _, w := range others {
 		if u.task.Register != "" && out.result != nil {
-			w.state.SetFact(u.task.Register, registered(out.result), u.task.Pos)
+			w.state.SetFact(u.task.Register, registered(out.result, out.isLoop), u.task.Pos)
 		}
 		for i := range out.items {
 			pr.learnFacts(w, u, &out.items[i])

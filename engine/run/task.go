@@ -84,10 +84,6 @@ func (r *run) newTurn(ctx context.Context, p *playRun, w *walker, task *plan.Tas
 	u.scope.Resolve = r.hostResolver(ctx, p.play.Dir)
 	u.mod = task.Declared
 	u.act = action.Find(task.Module)
-	if st := w.rescueOf(); st != nil {
-		u.scope.SetLocal("ansible_failed_task", failedTask(st.task))
-		u.scope.SetLocal("ansible_failed_result", st.result)
-	}
 	return u
 }
 
@@ -208,12 +204,6 @@ func (u *turn) flags() error {
 	get(&u.diff, "diff", k.Diff, u.r.Diff)
 	get(&u.ignore, "ignore_errors", k.IgnoreErrors, false)
 	get(&u.ignoreUnreachable, "ignore_unreachable", k.IgnoreUnreachable, false)
-	if k.CheckMode.Set && err == nil {
-		u.scope.SetLocal("ansible_check_mode", u.check)
-	}
-	if k.Diff.Set && err == nil {
-		u.scope.SetLocal("ansible_diff_mode", u.diff)
-	}
 	return err
 }
 
@@ -335,12 +325,19 @@ func (u *turn) delegation(j *job) error {
 	if err != nil {
 		return fmt.Errorf("delegate_to: %w", err)
 	}
-	if v == nil || v == value.Value(value.Omit) || value.Str(v) == "" {
+	if v == nil || v == value.Value(value.Omit) {
+		return nil
+	}
+	if value.Str(v) == "" {
+		if _, computed := a.Value.(*value.Template); computed {
+			return &placed{at: a.At, err: fmt.Errorf("empty hostname produced from delegate_to: %q", rawText(a.Value))}
+		}
 		return nil
 	}
 	u.delegate = value.Str(v)
 	u.delegHost = u.r.delegateHost(u.delegate)
 	j.delegHost = u.delegHost
+	u.scope.Delegate = u.delegHost
 	return nil
 }
 

@@ -19,8 +19,9 @@ type walker struct {
 	ended       bool // end_host and its like: done without failure
 	busy        bool // free strategy: a task is under way
 	notified    map[*plan.Handler]bool
-	afterFlush  bool // failed, but handlers are forced: ends after the next flush
-	doneRoles   map[string]bool
+	afterFlush  bool            // failed, but handlers are forced: ends after the next flush
+	doneRoles   map[string]bool // by roleKey: through
+	ranRoles    map[string]bool // some task of it ran
 }
 
 // frame is one level of graphs: the play, an included file, a flush of handlers.

@@ -41,6 +41,9 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 			return s.everything(), true
 		}
 	}
+	if name == "ansible_delegated_vars" && s.Delegate != nil {
+		return value.DictOf(s.Delegate.Name, s.Store.HostVars(s.Delegate, s.playDir())), true
+	}
 	if s.Task != nil {
 		if v, ok := s.taskMagic(name); ok {
 			return v, true

@@ -39,6 +39,8 @@ type Scope struct {
 	Task  *plan.Task
 	// Include are the variables of the dynamic includes the host is inside of, nearest first.
 	Include []*value.Vars
+	// Delegate is the host the task is delegated to: ansible_delegated_vars shows it.
+	Delegate *inventory.Host
 	// PlayDir stands in for the play's directory when there is no play (hostvars).
 	PlayDir string
 	// TrustLocals: the local variables come from trusted text (the items of a loop that is

@@ -43,7 +43,7 @@ func startJob(c *wire.Call, raw json.RawMessage) ([]byte, error) {
 	id := fmt.Sprintf("j%012d.%d", rand.Int64N(1e12), os.Getpid())
 	j := job{Call: *c, ID: id, File: filepath.Join(dir, id)}
 	j.Call.Args = []json.RawMessage{raw}
-	if err := writeJob(j.File, jobState(id, `"started":1,"finished":0`)); err != nil {
+	if err := writeJob(j.File, jobState(id, `"started":true,"finished":false`)); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(j)
@@ -62,7 +62,7 @@ func startJob(c *wire.Call, raw json.RawMessage) ([]byte, error) {
 		return nil, fmt.Errorf("cannot start the job: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // it ends on its own; this only takes its exit code
-	return fmt.Appendf(nil, `{"changed":true,"started":1,"finished":0,"ansible_job_id":%q,"results_file":%q}`, id, j.File), nil
+	return fmt.Appendf(nil, `{"changed":true,"started":true,"finished":false,"ansible_job_id":%q,"results_file":%q}`, id, j.File), nil
 }
 
 func jobState(id, fields string) []byte {
@@ -111,7 +111,7 @@ func runJob() int {
 func (j *job) run(ctx context.Context) []byte {
 	args, err := decodeArgs(j.Call.Args[0])
 	if err != nil {
-		return jobState(j.ID, fmt.Sprintf(`"started":1,"finished":1,"failed":true,"msg":%q`, err.Error()))
+		return jobState(j.ID, fmt.Sprintf(`"started":true,"finished":true,"failed":true,"msg":%q`, err.Error()))
 	}
 	h := &modules.Host{Check: j.Call.Check, Diff: j.Call.Diff, Env: j.Call.Env}
 	for i := range j.Call.Sources {
@@ -122,9 +122,9 @@ func (j *job) run(ctx context.Context) []byte {
 	}
 	result := callModule(ctx, h, &j.Call, args)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return jobState(j.ID, fmt.Sprintf(`"started":1,"finished":1,"failed":true,"msg":"Timed out after %d second(s)."`, j.Call.Async))
+		return jobState(j.ID, fmt.Sprintf(`"started":true,"finished":true,"failed":true,"msg":"Timed out after %d second(s)."`, j.Call.Async))
 	}
-	head := fmt.Sprintf(`{"started":1,"finished":1,"ansible_job_id":%q,"results_file":%q`, j.ID, j.File)
+	head := fmt.Sprintf(`{"started":true,"finished":true,"ansible_job_id":%q,"results_file":%q`, j.ID, j.File)
 	if len(result) > 2 {
 		head += ","
 	}
