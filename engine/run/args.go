@@ -28,7 +28,7 @@ func (u *turn) arguments(j *job) error {
 		switch x := v.(type) {
 		case *value.Dict:
 			for _, e := range x.Entries() {
-				_ = out.Set(e.Key, u.r.Masker.Reveal(e.Value))
+				_ = out.Set(e.Key, u.reveal(e.Value))
 			}
 		case nil, value.OmitType:
 		default:
@@ -50,10 +50,19 @@ func (u *turn) arguments(j *job) error {
 			out.Delete(name)
 			continue
 		}
-		out.SetString(name, u.r.Masker.Reveal(v))
+		out.SetString(name, u.reveal(v))
 	}
 	j.args = out
 	return nil
+}
+
+// reveal unwraps secrets for a module, and has them masked from now on.
+func (u *turn) reveal(v value.Value) value.Value {
+	plain := u.r.Masker.Reveal(v)
+	if u.act != nil && u.act.Marks {
+		return v
+	}
+	return plain
 }
 
 func (u *turn) argAt(name string) (at diag.Pos) {
@@ -93,7 +102,7 @@ func (u *turn) defaultsFor(d, out *value.Dict) {
 			continue
 		}
 		for _, d := range defaults.Entries() {
-			_ = out.Set(d.Key, u.r.Masker.Reveal(d.Value))
+			_ = out.Set(d.Key, u.reveal(d.Value))
 		}
 	}
 }

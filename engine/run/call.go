@@ -10,6 +10,7 @@ import (
 
 	"fettle/engine/action"
 	"fettle/engine/event"
+	"fettle/engine/mask"
 	"fettle/engine/runner"
 	"fettle/engine/transport"
 	"fettle/engine/value"
@@ -360,7 +361,7 @@ func (u *turn) shown(d *value.Dict) *value.Dict {
 	if hidden {
 		return censored(d)
 	}
-	if u.r.Masker.Empty() {
+	if u.r.Masker.Empty() && !mask.Holds(d) {
 		return d
 	}
 	return u.r.Masker.Dict(d)

@@ -175,8 +175,6 @@ func (pr *playRun) adopt(x *plan.Expansion) {
 	}
 }
 
-func sameRole(a, b *plan.Role) bool { return a == b || a != nil && b != nil && a.Path == b.Path }
-
 // includeFailed fails a host whose include could not be loaded.
 func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
 	var u *turn
