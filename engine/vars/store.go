@@ -102,13 +102,16 @@ func (h *Host) SetIncluded(name string, v value.Value, at diag.Pos) {
 }
 
 // MergeFacts adds facts that a module returned. In ansible_facts a name loses its ansible_
-// prefix; as a top-level variable it keeps the name the module gave it.
+// prefix; as a top-level variable it keeps the name the module gave it, unless such a
+// variable would steer the connection: what a host says must not.
 func (h *Host) MergeFacts(facts *value.Dict) {
 	h.mu.Lock()
 	next, injected := h.facts.Clone(), h.injected.Clone() // readers may hold the old ones
 	for _, e := range facts.Entries() {
 		name, _ := e.Key.(string)
-		injected.SetString(name, e.Value)
+		if !steers(name) {
+			injected.SetString(name, e.Value)
+		}
 		if strings.HasPrefix(name, "ansible_") && name != "ansible_local" {
 			name = name[len("ansible_"):]
 		}
