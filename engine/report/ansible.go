@@ -109,8 +109,9 @@ func (a *ansible) warning(x event.Warning) {
 	fmt.Fprintln(a.o.Err, a.color(text, code))
 }
 
+// taskName is what a task is called; what its name was made of may come from a host.
 func taskName(t *event.Task) string {
-	name := t.Name
+	name := tameText(t.Name)
 	if name == "" {
 		name = t.Action
 	}

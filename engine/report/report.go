@@ -62,7 +62,11 @@ func New(format string, o Options) (Reporter, error) {
 	if o.Width <= 0 {
 		o.Width = 80
 	}
-	return f(o), nil
+	r := f(o)
+	if o.Terminal && format != "json" && format != "jsonl" || format == "human" {
+		r = tame{r}
+	}
+	return r, nil
 }
 
 // visible is a result without what is internal or not asked for.
