@@ -69,23 +69,25 @@ func (s *source) warn(d *diag.Diagnostic) { s.diags.Add(d) }
 func (s *source) read() ([]byte, error) {
 	if !s.done {
 		s.done = true
-		s.text, s.err = s.inv.readFile(s.name)
+		s.text, _, s.err = s.inv.readFile(s.name)
 	}
 	return s.text, s.err
 }
 
-func (inv *Inventory) readFile(name string) ([]byte, error) {
+// readFile gives the text of a file, and whether it was encrypted.
+func (inv *Inventory) readFile(name string) (text []byte, vaulted bool, err error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", name, reason(err))
+		return nil, false, fmt.Errorf("cannot read %s: %w", name, reason(err))
 	}
 	if !strings.HasPrefix(string(b[:min(len(b), 14)]), "$ANSIBLE_VAULT") {
-		return b, nil
+		return b, false, nil
 	}
 	if inv.opts.Decrypt == nil {
-		return nil, fmt.Errorf("%s is encrypted and no vault password is given", name)
+		return nil, true, fmt.Errorf("%s is encrypted and no vault password is given", name)
 	}
-	return inv.opts.Decrypt(name, b)
+	text, err = inv.opts.Decrypt(name, b)
+	return text, true, err
 }
 
 // reason is a file error without its path.

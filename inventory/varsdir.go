@@ -291,7 +291,7 @@ func asDiagnostic(file string, err error) *diag.Diagnostic {
 // VarsFile reads one file of variables (YAML, JSON, or a vault of these); warnings go to
 // diags.
 func (inv *Inventory) VarsFile(file string, diags *diag.List) (*value.Vars, error) {
-	text, err := inv.readFile(file)
+	text, vaulted, err := inv.readFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +303,9 @@ func (inv *Inventory) VarsFile(file string, diags *diag.List) (*value.Vars, erro
 		return &value.Vars{}, nil
 	}
 	var problems diag.List
-	vars := yamlv.NewReader(file, &problems).Vars(root)
+	reader := yamlv.NewReader(file, &problems)
+	reader.Secret = vaulted
+	vars := reader.Vars(root)
 	for _, d := range problems.Sorted() {
 		if d.Severity == diag.Error {
 			return nil, d

@@ -104,6 +104,9 @@ type Action struct {
 	Remote bool
 	// Inventory: the engine completes the result (add_host, group_by).
 	Inventory bool
+	// Marks: what is secret in the arguments stays marked so, because the result is made of
+	// them here; to other actions and to modules secrets are plain.
+	Marks bool
 	// LazyArgs: arguments of these names are not rendered before the call.
 	LazyArgs []string
 }

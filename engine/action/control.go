@@ -13,13 +13,13 @@ import (
 )
 
 func init() {
-	Register("ansible.builtin.debug", Action{Run: debug, LazyArgs: []string{"var"}})
-	Register("ansible.builtin.fail", Action{Run: fail})
+	Register("ansible.builtin.debug", Action{Run: debug, Marks: true, LazyArgs: []string{"var"}})
+	Register("ansible.builtin.fail", Action{Run: fail, Marks: true})
 	Register("ansible.builtin.assert", Action{Run: assert, LazyArgs: []string{"that"}})
-	Register("ansible.builtin.set_fact", Action{Run: setFact})
-	Register("ansible.builtin.add_host", Action{Run: addHost, Once: true, Inventory: true})
+	Register("ansible.builtin.set_fact", Action{Run: setFact, Marks: true})
+	Register("ansible.builtin.add_host", Action{Run: addHost, Marks: true, Once: true, Inventory: true})
 	Register("ansible.builtin.group_by", Action{Run: groupBy, Inventory: true})
-	Register("ansible.builtin.set_stats", Action{Run: setStats})
+	Register("ansible.builtin.set_stats", Action{Run: setStats, Marks: true})
 }
 
 // debug prints msg, or the value of the expression var.

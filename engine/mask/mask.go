@@ -78,6 +78,10 @@ func (m *Masker) Value(v value.Value) value.Value {
 	switch x := v.(type) {
 	case *value.Secret:
 		return Text
+	case *value.Template:
+		if x.Secret {
+			return Text
+		}
 	case string:
 		return m.String(x)
 	case *value.List:
@@ -118,7 +122,7 @@ func (m *Masker) Reveal(v value.Value) value.Value {
 		m.remember(x.V)
 		return m.Reveal(x.V)
 	case *value.List:
-		if !holdsSecret(x) {
+		if !Holds(x) {
 			return x
 		}
 		out := &value.List{V: make([]value.Value, len(x.V))}
@@ -133,7 +137,7 @@ func (m *Masker) Reveal(v value.Value) value.Value {
 		}
 		return out
 	case *value.Dict:
-		if !holdsSecret(x) {
+		if !Holds(x) {
 			return x
 		}
 		out := value.NewDict(x.Len())
@@ -145,7 +149,7 @@ func (m *Masker) Reveal(v value.Value) value.Value {
 	return v
 }
 
-// remember adds every text in a secret value.
+// remember adds every text and number in a secret value.
 func (m *Masker) remember(v value.Value) {
 	switch x := v.(type) {
 	case string:
@@ -169,16 +173,25 @@ func (m *Masker) remember(v value.Value) {
 	}
 }
 
-func holdsSecret(v value.Value) bool {
+// Keep marks v as secret, and remembers it.
+func (m *Masker) Keep(v value.Value) *value.Secret {
+	m.remember(v)
+	return &value.Secret{V: v}
+}
+
+// Holds tells whether v is secret, or holds something secret.
+func Holds(v value.Value) bool {
 	switch x := v.(type) {
 	case *value.Secret:
 		return true
+	case *value.Template:
+		return x.Secret
 	case *value.List:
-		return slices.ContainsFunc(x.V, holdsSecret)
+		return slices.ContainsFunc(x.V, Holds)
 	case value.Tuple:
-		return slices.ContainsFunc(x, holdsSecret)
+		return slices.ContainsFunc(x, Holds)
 	case *value.Dict:
-		return slices.ContainsFunc(x.Entries(), func(e value.Entry) bool { return holdsSecret(e.Key) || holdsSecret(e.Value) })
+		return slices.ContainsFunc(x.Entries(), func(e value.Entry) bool { return Holds(e.Key) || Holds(e.Value) })
 	}
 	return false
 }

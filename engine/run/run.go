@@ -73,8 +73,17 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	r.emit(event.RunEnd{At: o.Now(), Elapsed: o.Now().Sub(start), Stats: r.recap(), Custom: r.custom, ExitCode: code})
+	r.emit(event.RunEnd{At: o.Now(), Elapsed: o.Now().Sub(start), Stats: r.recap(), Custom: r.shownStats(), ExitCode: code})
 	return code, err
+}
+
+// shownStats is what set_stats gave, masked.
+func (r *run) shownStats() map[string]*value.Dict {
+	out := make(map[string]*value.Dict, len(r.custom))
+	for name, d := range r.custom {
+		out[name] = r.Masker.Dict(d)
+	}
+	return out
 }
 
 func (r *run) playbooks() []string {

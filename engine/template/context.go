@@ -139,9 +139,12 @@ func (c *Context) resolveTemplate(t *value.Template, r value.Resolver) (value.Va
 		return &n, nil
 	}
 	if r != c {
-		return c.resolve(v, r)
+		v, err = c.resolve(v, r)
 	}
-	return v, nil
+	if t.Secret && err == nil {
+		v = value.Mark(v, true)
+	}
+	return v, err
 }
 
 var errRecursive = errors.New("recursive loop")

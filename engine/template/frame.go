@@ -196,6 +196,7 @@ func (o *output) print(v value.Value) error {
 		return err
 	}
 	o.secret = o.secret || secret
+	o.c.heed(s, secret)
 	o.shared.b = append(o.shared.b, s...)
 	return o.grow(len(s))
 }

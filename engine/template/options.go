@@ -40,7 +40,10 @@ type Files interface {
 type Options struct {
 	Compat  Compat
 	Decrypt func(*value.Encrypted) (value.Value, error)
-	Files   Files
+	// Secret hears of every secret text that becomes part of a longer one, so that it can be
+	// masked wherever it appears on its own.
+	Secret func(text string)
+	Files  Files
 	// Warn is told about deprecated or doubtful things; it may be called by many goroutines.
 	Warn func(*diag.Diagnostic)
 	// MaxOutput bounds the text of one rendering in bytes, MaxSteps the turns of loops, and

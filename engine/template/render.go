@@ -212,7 +212,9 @@ func (c *Context) Render(v value.Value) (value.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err = c.final(r)
+		if r, err = c.final(r); err == nil && x.Secret {
+			r = value.Mark(r, true)
+		}
 		return r, unitOf(x).place(pos{1, 1}, err)
 	}
 	return c.final(v)
@@ -276,6 +278,7 @@ func (c *Context) join(nodes []value.Value) (value.Value, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.heed(s, sec)
 		secret = secret || sec
 		b.WriteString(s)
 	}
@@ -284,6 +287,13 @@ func (c *Context) join(nodes []value.Value) (value.Value, error) {
 		v = c.literal(v)
 	}
 	return v, nil
+}
+
+// heed tells of a secret text that becomes part of another.
+func (c *Context) heed(s string, secret bool) {
+	if secret && c.e.opts.Secret != nil {
+		c.e.opts.Secret(s)
+	}
 }
 
 // str is Python's str of a value that deep has gone through.

@@ -70,6 +70,8 @@ type Resolver interface {
 type Template struct {
 	Src string
 	At  diag.Pos
+	// Secret says that the text comes from a vault: what it renders to is secret.
+	Secret bool
 	// Compiled is owned by the template engine.
 	Compiled Cache
 }

@@ -85,6 +85,7 @@ func (l *Loader) open(path, as string, parse func(p *parser, n *yaml.Node) any) 
 			return
 		}
 		p := &parser{Reader: yamlv.NewReader(path, &f.diags), l: l}
+		p.Secret = vaulted && as == "vars"
 		f.tree = parse(p, yamlv.Resolve(n))
 	})
 	return f.tree, &f.diags, f.err

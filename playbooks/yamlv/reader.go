@@ -15,6 +15,7 @@ import (
 type Reader struct {
 	File      string
 	Untrusted bool // the text comes from a host or a computation: no templates
+	Secret    bool // the text was encrypted: its texts and long numbers are secret, its keys are not
 	Diags     *diag.List
 
 	made map[madeKey]value.Value
@@ -162,9 +163,9 @@ func (r *Reader) dict(n *yaml.Node) value.Value {
 
 // Key reads the key of a mapping; keys are never templates.
 func (r *Reader) Key(n *yaml.Node) value.Value {
-	was := r.Untrusted
-	r.Untrusted = true
-	defer func() { r.Untrusted = was }()
+	was, secret := r.Untrusted, r.Secret
+	r.Untrusted, r.Secret = true, false
+	defer func() { r.Untrusted, r.Secret = was, secret }()
 	return r.Value(n)
 }
 
@@ -195,6 +196,24 @@ func (r *Reader) pairsList(n *yaml.Node) value.Value {
 }
 
 func (r *Reader) scalar(n *yaml.Node) value.Value {
+	v := r.plainScalar(n)
+	if !r.Secret {
+		return v
+	}
+	switch x := v.(type) {
+	case *value.Template:
+		x.Secret = true
+	case string:
+		return &value.Secret{V: x}
+	case int64, float64:
+		if len(n.Value) >= 6 {
+			return &value.Secret{V: x}
+		}
+	}
+	return v
+}
+
+func (r *Reader) plainScalar(n *yaml.Node) value.Value {
 	var v value.Value
 	var err error
 	switch t := tagOf(n); t {

@@ -32,19 +32,21 @@ func addExtra(out *value.Vars, a string, decrypt func(string, []byte) ([]byte, e
 		if err != nil {
 			return fmt.Errorf("cannot read the variables file %q: %w", a[1:], err)
 		}
+		vaulted := false
 		if decrypt != nil && strings.HasPrefix(string(text), "$ANSIBLE_VAULT") {
 			if text, err = decrypt(file, text); err != nil {
 				return err
 			}
+			vaulted = true
 		}
-		return addYAML(out, file, text)
+		return addYAML(out, file, text, vaulted)
 	case a[0] == '{' || a[0] == '[' || a[0] == '/' || a[0] == '.':
 		if a[0] == '/' || a[0] == '.' {
 			return fmt.Errorf("please prepend extra vars filename %q with '@'", a)
 		}
-		return addYAML(out, "command line", []byte(a))
+		return addYAML(out, "command line", []byte(a), false)
 	case !strings.Contains(a, "="):
-		return addYAML(out, "command line", []byte(a))
+		return addYAML(out, "command line", []byte(a), false)
 	}
 	for _, word := range splitWords(a) {
 		k, v, ok := strings.Cut(word, "=")
@@ -56,9 +58,18 @@ func addExtra(out *value.Vars, a string, decrypt func(string, []byte) ([]byte, e
 	return nil
 }
 
-func addYAML(out *value.Vars, file string, text []byte) error {
+func addYAML(out *value.Vars, file string, text []byte, vaulted bool) error {
 	diags := &diag.List{}
-	v := yamlv.Read(file, text, diags)
+	n, err := yamlv.ParseOne(file, text)
+	if err != nil && vaulted {
+		return fmt.Errorf("cannot read the decrypted text of %s as YAML", file)
+	}
+	if err != nil || n == nil {
+		return err
+	}
+	r := yamlv.NewReader(file, diags)
+	r.Secret = vaulted
+	v := r.Value(n)
 	if err := diags.Err(); err != nil {
 		return err
 	}
@@ -66,6 +77,9 @@ func addYAML(out *value.Vars, file string, text []byte) error {
 		return nil
 	}
 	d, ok := v.(*value.Dict)
+	if !ok && vaulted {
+		return fmt.Errorf("%s holds no dictionary of variables", file)
+	}
 	if !ok {
 		return fmt.Errorf("invalid extra vars data supplied: %s could not be made into a dictionary", quoteShort(string(text)))
 	}

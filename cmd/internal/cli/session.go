@@ -124,7 +124,7 @@ func (ss *session) makeEngine() error {
 	if err != nil {
 		return withCode(exitOptions, err)
 	}
-	ss.engine = template.New(template.Options{Compat: compat, Decrypt: ss.decryptValue, Files: templateFiles{ss}, Warn: ss.warn})
+	ss.engine = template.New(template.Options{Compat: compat, Decrypt: ss.decryptValue, Secret: ss.mask.Add, Files: templateFiles{ss}, Warn: ss.warn})
 	return nil
 }
 
