@@ -90,12 +90,12 @@ func fetchTarget(c *Call, src, dest string) (string, error) {
 			return "", fmt.Errorf("dest is an existing directory, use a trailing slash if you want to fetch src into that directory")
 		}
 		if trailing {
-			return filepath.Join(dest, path.Base(src)), nil
+			return filepath.Join(dest, path.Base(path.Clean("/"+src))), nil
 		}
 		return dest, nil
 	}
 	host := c.Host
-	if strings.Contains(host, "/") || host == ".." || host == "." {
+	if strings.Contains(host, "/") || host == ".." || host == "." || host == "" {
 		return "", fmt.Errorf("the host name %q cannot name a directory", host)
 	}
 	return filepath.Join(dest, host, path.Clean("/"+src)), nil
