@@ -280,13 +280,13 @@ func (inv *Inventory) safeName(name string, at diag.Pos, s *source) string {
 	replaced := notGroupName.ReplaceAllString(name, "_")
 	switch inv.opts.TransformGroups {
 	case "always":
-		s.warn(diag.Warnf(at, "group-name", "characters of the group name %q that no variable name can hold are replaced: %q", name, replaced))
+		s.warn(diag.Warnf(at, "group-name", "Invalid characters were found in group names and automatically replaced: %q became %q", name, replaced))
 		return replaced
 	case "silently":
 		return replaced
 	case "ignore":
 		return name
 	}
-	s.warn(diag.Warnf(at, "group-name", "the group name %q holds characters that no variable name can hold", name))
+	s.warn(diag.Warnf(at, "group-name", "Invalid characters were found in group names but not replaced: %q", name))
 	return name
 }

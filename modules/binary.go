@@ -26,10 +26,7 @@ func RunBinary(ctx context.Context, h *Host, name string, args *value.Dict) []by
 	if err != nil {
 		return failure(err.Error())
 	}
-	text := bytes.TrimSpace(out.Stdout)
-	if start := bytes.IndexByte(text, '{'); start > 0 {
-		text = text[start:]
-	}
+	text := jsonIn(out.Stdout)
 	if v, err := value.FromJSON(text); err == nil {
 		if _, ok := v.(*value.Dict); ok {
 			return h.censor(text)
@@ -38,6 +35,19 @@ func RunBinary(ctx context.Context, h *Host, name string, args *value.Dict) []by
 	b, _ := json.Marshal(map[string]any{"failed": true, "changed": false, "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error", "rc": out.RC,
 		"module_stdout": string(out.Stdout), "module_stderr": string(out.Stderr)})
 	return h.censor(b)
+}
+
+// jsonIn takes away lines before and after the JSON object, as Ansible does.
+func jsonIn(out []byte) []byte {
+	lines := bytes.Split(out, []byte("\n"))
+	from, to := 0, len(lines)
+	for from < to && !bytes.HasPrefix(bytes.TrimSpace(lines[from]), []byte("{")) {
+		from++
+	}
+	for to > from && !bytes.HasSuffix(bytes.TrimSpace(lines[to-1]), []byte("}")) {
+		to--
+	}
+	return bytes.TrimSpace(bytes.Join(lines[from:to], []byte("\n")))
 }
 
 func runBinary(ctx context.Context, h *Host, name string, args *value.Dict) (CommandResult, error) {

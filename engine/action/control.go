@@ -326,7 +326,7 @@ func setStats(_ context.Context, c *Call) (*value.Dict, error) {
 	data, _ := c.Args.GetString("data")
 	d, ok := data.(*value.Dict)
 	if !ok {
-		return nil, fmt.Errorf("the 'data' option needs to be a dictionary/hash")
+		return nil, fmt.Errorf("The 'data' option needs to be a dictionary/hash")
 	}
 	stats := value.DictOf("data", d, "per_host", truth(c.Args, "per_host"), "aggregate", true)
 	if v, ok := c.Args.GetString("aggregate"); ok {

@@ -166,6 +166,11 @@ func (t *tree) entry(path, rel string, e fs.DirEntry, above []string) error {
 	}
 	switch {
 	case info.IsDir():
+		if real, err := filepath.EvalSymlinks(path); err == nil && slices.Contains(above, real) {
+			link, err := os.Readlink(path) // a circle: the link itself is copied
+			t.add(rel, "link", link)
+			return err
+		}
 		t.add(rel, "directory", "")
 		return t.walk(path, rel, above)
 	case !info.Mode().IsRegular():

@@ -34,7 +34,7 @@ func includeVars(_ context.Context, c *Call) (*value.Dict, error) {
 		err = varsFromFile(c, file, facts, included)
 	}
 	if err != nil {
-		return value.DictOf("changed", false, "failed", true, "msg", err.Error(), "ansible_facts", value.NewDict(0), "ansible_included_var_files", included), nil
+		return value.DictOf("changed", false, "failed", true, "msg", err.Error(), "message", err.Error(), "ansible_facts", value.NewDict(0), "ansible_included_var_files", included), nil
 	}
 	if name := textArg(c.Args, "name"); name != "" {
 		facts = value.DictOf(name, facts)

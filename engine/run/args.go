@@ -7,6 +7,7 @@ import (
 
 	"fettle/engine/diag"
 	"fettle/engine/plan"
+	"fettle/engine/template"
 	"fettle/engine/value"
 )
 
@@ -37,6 +38,13 @@ func (u *turn) arguments(j *job) error {
 	}
 	for _, e := range u.task.Args.Entries() {
 		name, _ := e.Key.(string)
+		if template.IsTemplate(name) { // as for set_fact: "{{ name }}: value"
+			text, err := u.t.String(template.NewTemplate(name, u.argAt(name)))
+			if err != nil {
+				return &placed{at: u.argAt(name), err: fmt.Errorf("the name of an option: %w", err)}
+			}
+			name = text
+		}
 		if u.act != nil && slices.Contains(u.act.LazyArgs, name) {
 			out.SetString(name, e.Value)
 			continue

@@ -121,7 +121,11 @@ func attrText(t *template.Context, a plan.Attr, dflt string) (string, error) {
 	if !a.Set || a.Value == nil {
 		return dflt, nil
 	}
-	return t.String(a.Value)
+	v, err := t.Render(a.Value)
+	if err != nil || v == value.Value(value.Omit) {
+		return dflt, err
+	}
+	return value.Str(v), nil
 }
 
 func attrBool(t *template.Context, a plan.Attr, dflt bool) (bool, error) {
@@ -129,8 +133,8 @@ func attrBool(t *template.Context, a plan.Attr, dflt bool) (bool, error) {
 		return dflt, nil
 	}
 	v, err := t.Render(a.Value)
-	if err != nil {
-		return false, err
+	if err != nil || v == value.Value(value.Omit) {
+		return dflt, err
 	}
 	return toBool(v)
 }
@@ -141,8 +145,8 @@ func (pr *playRun) percentage(t *template.Context) (float64, error) {
 		return -1, nil
 	}
 	v, err := t.Render(a.Value)
-	if err != nil {
-		return 0, err
+	if err != nil || v == value.Value(value.Omit) {
+		return -1, err
 	}
 	return number(v)
 }
@@ -228,6 +232,9 @@ func (pr *playRun) serial(t *template.Context) ([]int, error) {
 			return nil, err
 		}
 		for _, e := range asList(v) {
+			if e == value.Value(value.Omit) {
+				continue
+			}
 			n, err := batchSize(value.Str(e), len(pr.all))
 			if err != nil {
 				return nil, err
@@ -369,6 +376,7 @@ func (r *run) prompt(t *template.Context, p plan.Prompt) (value.Value, error) {
 		}
 		if !ok {
 			r.warnOnce(p.At, fmt.Sprintf("not prompting for %q: there is no terminal; its default is used", p.Name))
+			p.Private = false // the default stands in the playbook for all to read
 			return r.answered(dflt, p)
 		}
 		if p.Confirm && ok {

@@ -59,6 +59,10 @@ func makeShims(s *Streams, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	target := self
+	if abs, err := filepath.Abs(dir); err == nil && filepath.Dir(self) == abs {
+		target = filepath.Base(self) // beside the program: the folder can be moved
+	}
 	names := make([]string, 0, len(shims))
 	for n := range shims {
 		names = append(names, n)
@@ -74,7 +78,7 @@ func makeShims(s *Streams, dir string) error {
 				return err
 			}
 		}
-		if err := os.Symlink(self, link); err != nil {
+		if err := os.Symlink(target, link); err != nil {
 			return err
 		}
 		fmt.Fprintln(s.Out, link)
