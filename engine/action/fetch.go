@@ -170,7 +170,7 @@ func script(_ context.Context, c *Call) (*Prepared, error) {
 		return nil, err
 	}
 	if len(words) == 0 {
-		return nil, fmt.Errorf("script needs the path of a file")
+		return nil, fmt.Errorf("one of the following is required: _raw_params, cmd")
 	}
 	file, err := c.Run.Find("files", words[0])
 	if err != nil {

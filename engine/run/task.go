@@ -362,6 +362,34 @@ func (u *turn) resolveAccount() (*runner.Account, error) {
 	return a, err
 }
 
+// renderEnvironment renders one environment keyword. Variables made from ansible_env are
+// left out while that fact is not known yet: facts are gathered with this environment.
+func (u *turn) renderEnvironment(raw value.Value) (value.Value, error) {
+	v, err := u.t.Render(raw)
+	d, ok := raw.(*value.Dict)
+	if err == nil || !ok || !lacksEnv(err) {
+		return v, err
+	}
+	out := value.NewDict(d.Len())
+	for _, e := range d.Entries() {
+		v, err := u.t.Render(e.Value)
+		if lacksEnv(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		_ = out.Set(e.Key, v)
+	}
+	return out, nil
+}
+
+// lacksEnv tells that err is about the fact ansible_env not being there.
+func lacksEnv(err error) bool {
+	var missing *value.UndefinedError
+	return errors.As(err, &missing) && missing.Undefined.Owner == "" && missing.Undefined.Name == "ansible_env"
+}
+
 // environment renders the environment keyword of task, blocks and play.
 func (u *turn) environment() ([]string, error) {
 	if len(u.task.Environment) == 0 {
@@ -369,7 +397,7 @@ func (u *turn) environment() ([]string, error) {
 	}
 	merged := value.NewDict(4)
 	for _, a := range u.task.Environment {
-		v, err := u.t.Render(a.Value)
+		v, err := u.renderEnvironment(a.Value)
 		if err != nil {
 			return nil, fmt.Errorf("environment: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fettle/engine/plan"
+	"fettle/engine/template"
 	"fettle/engine/value"
 	"fettle/modules"
 	"fettle/playbooks/ast"
@@ -123,6 +124,11 @@ func (s *scope) implicit(module, action string) *plan.Task {
 func encode(t *plan.Task) (bool, []byte) {
 	if t.ArgsExpr != nil || !constant(t.Args) {
 		return false, nil
+	}
+	for _, e := range t.Args.Entries() {
+		if name, ok := e.Key.(string); ok && template.IsTemplate(name) {
+			return false, nil
+		}
 	}
 	text, err := value.ToJSON(t.Args)
 	return err == nil, text

@@ -92,7 +92,7 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 	}
 	if o.format == "" {
 		o.format = "minimal"
-		if o.oneLine {
+		if o.oneLine || ss.cfg.Bool("DEFAULT_LOAD_CALLBACK_PLUGINS") && ss.cfg.String("DEFAULT_STDOUT_CALLBACK") == "oneline" {
 			o.format = "oneline"
 		}
 	}
