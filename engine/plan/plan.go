@@ -22,6 +22,9 @@ type Attr struct {
 	Value value.Value
 	At    diag.Pos
 	Set   bool // false: the keyword is not given anywhere up the tree
+	// Outer is the value of the level around it, which holds when this one is a template
+	// that renders to omit.
+	Outer *Attr
 }
 
 // VarSet is one scope of variables: a play's, a block's, a task's, a role's vars or defaults, ...

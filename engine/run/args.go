@@ -121,6 +121,9 @@ func (u *turn) rendered(a plan.Attr, dflt value.Value) (value.Value, error) {
 		return dflt, nil
 	}
 	v, err := u.t.Render(a.Value)
+	if err == nil && v == value.Value(value.Omit) && a.Outer != nil {
+		return u.rendered(*a.Outer, dflt)
+	}
 	if err != nil || v == value.Value(value.Omit) || v == nil {
 		return dflt, err
 	}

@@ -45,8 +45,14 @@ func (s *settings) keyword(a plan.Attr) (value.Value, error) {
 		return nil, nil
 	}
 	v, err := s.t.Render(a.Value)
-	if err != nil || v == value.Value(value.Omit) {
+	if err != nil {
 		return nil, err
+	}
+	if v == value.Value(value.Omit) {
+		if a.Outer != nil {
+			return s.keyword(*a.Outer)
+		}
+		return nil, nil
 	}
 	return s.mask.Reveal(v), nil
 }

@@ -188,11 +188,8 @@ func (u *turn) flags() error {
 			return
 		}
 		*dst = dflt
-		if !a.Set {
-			return
-		}
 		var v value.Value
-		if v, err = u.t.Render(a.Value); err == nil && v != value.Value(value.Omit) && v != nil {
+		if v, err = u.rendered(a, nil); err == nil && v != nil {
 			*dst, err = modules.ToBool(v)
 		}
 		if err != nil {

@@ -74,6 +74,11 @@ func (s *scope) enter(as ast.Attrs, vars *plan.VarSet) *scope {
 		a := &as[i]
 		at := plan.Attr{Value: a.Value, At: a.At, Set: true}
 		if field := place[a.Name]; field != nil {
+			if outer := *field(&n.kw); outer.Set {
+				if _, computed := a.Value.(*value.Template); computed {
+					at.Outer = &outer
+				}
+			}
 			*field(&n.kw) = at
 			continue
 		}
