@@ -26,12 +26,12 @@ func TestHostile(t *testing.T) {
 	if want := "where=" + h.Name + " who=root name=" + h.Name + " check=False planted=False"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
-	if !strings.Contains(out, "{{ 6 * 7 }}") || strings.Contains(out, "42") {
+	if !strings.Contains(out, "{{ 123456789 * 9 }}") || strings.Contains(out, "1111111101") {
 		t.Errorf("a template of the host was evaluated:\n%s", out)
 	}
 	for _, name := range []string{"/srv/said", "/srv/rendered"} {
 		b, err := h.ReadFile(name)
-		if text := string(b); err != nil || !strings.Contains(text, "{{ 6 * 7 }}") || strings.Contains(text, "42") {
+		if text := string(b); err != nil || !strings.Contains(text, "{{ 123456789 * 9 }}") || strings.Contains(text, "1111111101") {
 			t.Errorf("%s holds %q, %v", name, text, err)
 		}
 	}
