@@ -27,6 +27,9 @@ type human struct {
 	progress bool // a progress line stands on the terminal
 }
 
+// liveAfter is how long a task runs before the output of its commands is shown.
+const liveAfter = 2 * time.Second
+
 type styles struct{ ok, changed, failed, skipped, dim, bold lipgloss.Style }
 
 type hostLine struct {
@@ -92,6 +95,9 @@ func (h *human) Emit(e event.Event) {
 		h.flushHeading()
 		h.println(h.style.dim.Render(fmt.Sprintf("  retry    %s: attempt %d of %d failed", x.Host, x.Attempt, x.Retries+1)))
 	case event.Live:
+		if t := h.times[x.Task.ID]; t == nil || time.Since(t.start) < liveAfter {
+			return // what ends soon is told in the result
+		}
 		h.flushHeading()
 		for line := range strings.SplitSeq(strings.TrimRight(x.Text, "\n"), "\n") {
 			h.println(h.style.dim.Render("  " + x.Host + " | " + line))

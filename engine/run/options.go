@@ -45,6 +45,8 @@ type Options struct {
 	Verbosity       int
 	// Progress is the least time between two Progress events; 0 means none.
 	Progress time.Duration
+	// Live asks for the output of commands while they run.
+	Live bool
 	// Step asks before each task; it answers yes, no or continue.
 	Step func(task string) string
 	// Ask prompts for vars_prompt, pause and passwords.

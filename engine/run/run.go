@@ -21,7 +21,6 @@ type run struct {
 	Options
 	ctx   context.Context // of the run; cancelled on the second interrupt
 	stop  context.Context // done on the first interrupt: no new tasks
-	Live  bool
 	stats map[string]*event.Stats
 	// dead are hosts that failed or were unreachable in an earlier play.
 	dead map[string]bool

@@ -493,6 +493,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 		TaskTimeout:     ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	if ss.s.Terminal {
 		o.Progress = 100 * time.Millisecond
+		o.Live = true
 	}
 	if change != nil {
 		change(&o)
