@@ -100,16 +100,31 @@ func Warnf(at Pos, rule, format string, a ...any) *Diagnostic {
 }
 
 // List collects diagnostics; the zero value is empty. Not safe for concurrent use.
-type List struct{ items []*Diagnostic }
+type List struct {
+	items []*Diagnostic
+	seen  map[problem]bool
+}
+
+// problem is what makes two diagnostics the same.
+type problem struct {
+	at            Pos
+	summary, rule string
+}
 
 // Add appends d unless the same problem at the same place is there already.
 func (l *List) Add(ds ...*Diagnostic) {
 	for _, d := range ds {
-		if d == nil || slices.ContainsFunc(l.items, func(o *Diagnostic) bool {
-			return o.At == d.At && o.Summary == d.Summary && o.Rule == d.Rule
-		}) {
+		if d == nil {
 			continue
 		}
+		key := problem{at: d.At, summary: d.Summary, rule: d.Rule}
+		if l.seen[key] {
+			continue
+		}
+		if l.seen == nil {
+			l.seen = map[problem]bool{}
+		}
+		l.seen[key] = true
 		l.items = append(l.items, d)
 	}
 }

@@ -328,8 +328,9 @@ func (c *compiler) foreseen(t *plan.Task, diags *diag.List, err error) {
 		if w.Severity == diag.Error {
 			w.Severity = diag.Warning
 		}
-		if w.At != t.Pos && w.At.File != t.Pos.File {
-			w.Related = append(slices.Clone(w.Related), diag.Related{Text: "included from", At: t.Pos})
+		from := diag.Related{Text: "included from", At: t.Pos}
+		if w.At.File != t.Pos.File && !slices.Contains(w.Related, from) {
+			w.Related = append(slices.Clone(w.Related), from)
 		}
 		c.diags.Add(&w)
 	}

@@ -21,7 +21,7 @@ var magicNames = []string{"inventory_hostname", "inventory_hostname_short", "inv
 // undefined warns of variables that nothing sets and whose name is close to one that
 // something does: typos. It is a guess, as tasks can bring variables nobody can foresee.
 func (c *compiler) undefined(p *plan.Plan) {
-	k := &knownNames{c: c, names: map[string]bool{}, sets: map[*plan.VarSet]bool{}, roles: map[*plan.Role]bool{}}
+	k := &knownNames{c: c, names: map[string]bool{}, sets: map[*plan.VarSet]bool{}, roles: map[*plan.Role]bool{}, files: map[string]bool{}}
 	k.add(magicNames...)
 	k.add(c.opts.Variables...)
 	k.addVars(c.opts.ExtraVars)
@@ -73,6 +73,7 @@ type knownNames struct {
 	names map[string]bool
 	sets  map[*plan.VarSet]bool
 	roles map[*plan.Role]bool
+	files map[string]bool
 }
 
 func (k *knownNames) add(names ...string) {
@@ -107,19 +108,39 @@ func (k *knownNames) addRole(r *plan.Role) {
 	}
 }
 
-// addFile adds the variables of a file whose name is known.
+// addFile adds the variables of a file, or of all files that a templated name can mean.
 func (k *knownNames) addFile(name value.Value, dirs ...string) {
-	s, ok := name.(string)
-	if !ok {
+	if name == nil {
 		return
 	}
+	s := attrText(plan.Attr{Value: name})
+	pattern := templated.ReplaceAllString(s, "*")
 	for _, dir := range dirs {
-		if path := load.Abs(dir, s); k.c.isFile(path) {
-			if v, err := k.c.LoadVarsFile(path); err == nil {
-				k.addVars(v)
+		path := load.Abs(dir, s)
+		if pattern == s {
+			if k.c.isFile(path) {
+				k.loadFile(path)
+				return
 			}
-			return
+			continue
 		}
+		found, _ := filepath.Glob(load.Abs(dir, pattern))
+		for _, path := range found {
+			k.loadFile(path)
+		}
+	}
+}
+
+// templated is the part of a file name that is known only in the run.
+var templated = regexp.MustCompile(`\{\{.*?\}\}|\{%.*?%\}`)
+
+func (k *knownNames) loadFile(path string) {
+	if k.files[path] || !k.c.isFile(path) {
+		return
+	}
+	k.files[path] = true
+	if v, err := k.c.LoadVarsFile(path); err == nil {
+		k.addVars(v)
 	}
 }
 
@@ -143,6 +164,9 @@ func (k *knownNames) addTask(t *plan.Task) {
 		for _, n := range []string{"file", "_raw_params"} {
 			v, _ := t.Args.GetString(n)
 			k.addFile(v, dirs...)
+		}
+		if dir, ok := t.Args.GetString("dir"); ok && value.Str(dir) != "" {
+			k.addFile(filepath.Join(value.Str(dir), "{{ }}"), dirs...)
 		}
 		if v, ok := t.Args.GetString("name"); ok {
 			k.add(attrText(plan.Attr{Value: v}))

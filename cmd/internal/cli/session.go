@@ -436,12 +436,43 @@ func (ss *session) showProblems(diags *diag.List) error {
 		all.Add(diags.Sorted()...)
 	}
 	if all.Len() > 0 {
-		printDiagnostics(ss.s.Err, all.Sorted())
+		shown := all.Sorted()
+		if ss.o.verbosity == 0 {
+			shown = folded(shown)
+		}
+		printDiagnostics(ss.s.Err, shown)
 	}
 	if all.Errors() > 0 {
 		return exit(problemCode(all.Sorted()))
 	}
 	return nil
+}
+
+// folded shows a module that is not supported once: published roles have a task for each
+// package manager there is, and few of them are ever reached.
+func folded(ds []*diag.Diagnostic) []*diag.Diagnostic {
+	first, more := map[string]int{}, map[string]int{}
+	var out []*diag.Diagnostic
+	for _, d := range ds {
+		if d.Rule == "unsupported" && d.Severity == diag.Warning {
+			if _, ok := first[d.Summary]; ok {
+				more[d.Summary]++
+				continue
+			}
+			first[d.Summary] = len(out)
+		}
+		out = append(out, d)
+	}
+	for summary, n := range more {
+		d := *out[first[summary]]
+		places := "place"
+		if n > 1 {
+			places = "places"
+		}
+		d.Hint = fmt.Sprintf("and at %d more %s, which -v shows", n, places)
+		out[first[summary]] = &d
+	}
+	return out
 }
 
 // problemCode is the exit code for errors of loading: files and roles that are not there are
