@@ -151,32 +151,32 @@ l1
 
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ name, file, text, want string }{
-		{"no key=value", "hosts", "[a]\nh1\nh2 x\n", `hosts:3:4: the ini plugin cannot read it: expected a variable as key=value, found "x"`},
-		{"unknown section", "hosts", "[a:var]\n", `hosts:1:4: the ini plugin cannot read it: section [a:var] has the unknown type "var" (did you mean "vars"?)`},
-		{"undeclared child", "hosts", "[a:children]\nwebs\n[web]\nh\n", `hosts:2:1: the ini plugin cannot read it: section [a:children] names the group "webs", which is not declared (did you mean "web"?)`},
-		{"undeclared vars", "hosts", "[a:vars]\nx=1\n", `hosts:1:1: the ini plugin cannot read it: section [a:vars] sets variables of a group that is not declared`},
-		{"blank in section", "hosts", "[a b]\n", `hosts:1:1: the ini plugin cannot read it: [a b] is no section: its name may hold no blanks, colons or brackets`},
-		{"open quote", "hosts", "h a='x\n", `hosts:1:1: the ini plugin cannot read it: cannot read the host line: no closing quotation`},
-		{"colon at end", "h.ini", "h:\n", `h.ini:1:1: the ini plugin cannot read it: "h:" is no host: a colon at the end is kept for a port`},
-		{"range", "hosts", "h[5:a]\n", `hosts:1:1: the ini plugin cannot read it: "a" cannot end a host range in "h[5:a]"`},
-		{"huge range", "hosts", "h[0:99999999]\n", `hosts:1:1: the ini plugin cannot read it: the range stands for more than 1048576 hosts in "h[0:99999999]"`},
-		{"padding", "hosts", "h[01:100]\n", `hosts:1:1: the ini plugin cannot read it: begin and end of a zero-padded host range must have the same length in "h[01:100]"`},
-		{"loop", "hosts", "[a:children]\nb\n[b:children]\na\n", `hosts:4:1: the ini plugin cannot read it: group "a" as a child of "b" makes a loop: b > a > b`},
-		{"priority", "hosts", "[a]\nh\n[a:vars]\nansible_group_priority=x\n", `hosts:4:1: the ini plugin cannot read it: ansible_group_priority of group "a" must be a whole number, not "x"`},
-		{"yaml list", "h.yml", "- a\n", `h.yml:1:1: the yaml plugin cannot read it: expected a mapping of groups, found a list`},
-		{"yaml host number", "h.yml", "all:\n  hosts:\n    5:\n", `h.yml:3:5: the yaml plugin cannot read it: the name of a host must be text; put 5 into quotes`},
+		{"no key=value", "hosts", "[a]\nh1\nh2 x\n", `hosts:3:4: Failed to parse hosts with ini plugin: expected a variable as key=value, found "x"`},
+		{"unknown section", "hosts", "[a:var]\n", `hosts:1:4: Failed to parse hosts with ini plugin: section [a:var] has the unknown type "var" (did you mean "vars"?)`},
+		{"undeclared child", "hosts", "[a:children]\nwebs\n[web]\nh\n", `hosts:2:1: Failed to parse hosts with ini plugin: section [a:children] names the group "webs", which is not declared (did you mean "web"?)`},
+		{"undeclared vars", "hosts", "[a:vars]\nx=1\n", `hosts:1:1: Failed to parse hosts with ini plugin: section [a:vars] sets variables of a group that is not declared`},
+		{"blank in section", "hosts", "[a b]\n", `hosts:1:1: Failed to parse hosts with ini plugin: [a b] is no section: its name may hold no blanks, colons or brackets`},
+		{"open quote", "hosts", "h a='x\n", `hosts:1:1: Failed to parse hosts with ini plugin: cannot read the host line: no closing quotation`},
+		{"colon at end", "h.ini", "h:\n", `h.ini:1:1: Failed to parse h.ini with ini plugin: "h:" is no host: a colon at the end is kept for a port`},
+		{"range", "hosts", "h[5:a]\n", `hosts:1:1: Failed to parse hosts with ini plugin: "a" cannot end a host range in "h[5:a]"`},
+		{"huge range", "hosts", "h[0:99999999]\n", `hosts:1:1: Failed to parse hosts with ini plugin: the range stands for more than 1048576 hosts in "h[0:99999999]"`},
+		{"padding", "hosts", "h[01:100]\n", `hosts:1:1: Failed to parse hosts with ini plugin: begin and end of a zero-padded host range must have the same length in "h[01:100]"`},
+		{"loop", "hosts", "[a:children]\nb\n[b:children]\na\n", `hosts:4:1: Failed to parse hosts with ini plugin: group "a" as a child of "b" makes a loop: b > a > b`},
+		{"priority", "hosts", "[a]\nh\n[a:vars]\nansible_group_priority=x\n", `hosts:4:1: Failed to parse hosts with ini plugin: ansible_group_priority of group "a" must be a whole number, not "x"`},
+		{"yaml list", "h.yml", "- a\n", `h.yml:1:1: Failed to parse h.yml with yaml plugin: expected a mapping of groups, found a list`},
+		{"yaml host number", "h.yml", "all:\n  hosts:\n    5:\n", `h.yml:3:5: Failed to parse h.yml with yaml plugin: the name of a host must be text; put 5 into quotes`},
 		{"yaml key", "h.yml", "all:\n  host:\n    a:\n", `h.yml:2:3: the key "host" of group "all" is skipped: only vars, children and hosts have a meaning (did you mean "hosts"?)`},
-		{"yaml hosts list", "h.yml", "all:\n  hosts: [a]\n", `h.yml:2:10: the yaml plugin cannot read it: hosts of group "all" must be a mapping, not a list`},
-		{"yaml loop", "h.yml", "a: {children: {b: }}\nb: {children: {a: }}\n", `h.yml:2:16: the yaml plugin cannot read it: group "a" as a child of "b" makes a loop: b > a > b`},
-		{"yaml syntax", "h.yml", "a: b: c\n", `h.yml:1:5: the yaml plugin cannot read it: cannot read YAML: mapping values are not allowed in this context`},
-		{"toml", "h.toml", "[all\n", `h.toml:2:1: the toml plugin cannot read it: cannot read TOML: `},
+		{"yaml hosts list", "h.yml", "all:\n  hosts: [a]\n", `h.yml:2:10: Failed to parse h.yml with yaml plugin: hosts of group "all" must be a mapping, not a list`},
+		{"yaml loop", "h.yml", "a: {children: {b: }}\nb: {children: {a: }}\n", `h.yml:2:16: Failed to parse h.yml with yaml plugin: group "a" as a child of "b" makes a loop: b > a > b`},
+		{"yaml syntax", "h.yml", "a: b: c\n", `h.yml:1:5: Failed to parse h.yml with yaml plugin: cannot read YAML: mapping values are not allowed in this context`},
+		{"toml", "h.toml", "[all\n", `h.toml:2:1: Failed to parse h.toml with toml plugin: cannot read TOML: `},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := tree(t, c.file, c.text)
 			_, diags := Load([]string{filepath.Join(dir, c.file)}, Options{})
 			var all []string
 			for _, d := range diags.Sorted() {
-				got := strings.TrimPrefix(d.Error(), dir+"/")
+				got := strings.ReplaceAll(d.Error(), dir+"/", "")
 				if strings.HasPrefix(got, c.want) {
 					return
 				}

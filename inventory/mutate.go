@@ -94,6 +94,11 @@ func (inv *Inventory) AddHost(name string, groups []string, vars *value.Vars) (*
 	if name == "" {
 		return nil, false, fmt.Errorf("the name of a host must not be empty")
 	}
+	inv.added = append(inv.added, func() { _, _, _ = inv.addedHost(name, groups, vars) })
+	return inv.addedHost(name, groups, vars)
+}
+
+func (inv *Inventory) addedHost(name string, groups []string, vars *value.Vars) (*Host, bool, error) {
 	name, port := splitPort(name)
 	_, known := inv.hosts[name]
 	h := inv.addHost(name, inv.groups["all"], port, "")
@@ -122,6 +127,15 @@ func (inv *Inventory) AddHost(name string, groups []string, vars *value.Vars) (*
 func (inv *Inventory) Join(h *Host, group string, parents []string) (bool, error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	inv.added = append(inv.added, func() {
+		if again := inv.hosts[h.Name]; again != nil {
+			_, _ = inv.joined(again, group, parents)
+		}
+	})
+	return inv.joined(h, group, parents)
+}
+
+func (inv *Inventory) joined(h *Host, group string, parents []string) (bool, error) {
 	_, known := inv.groups[group]
 	g := inv.addGroup(group, diag.Pos{})
 	changed := !known

@@ -7,7 +7,7 @@ import (
 )
 
 // Refresh reads the sources again (meta: refresh_inventory). Hosts and groups that a run
-// added are gone; a host that is still there keeps its identity, so that what a run knows
+// added are added again; a host that is still there keeps its identity, so that what a run knows
 // of it stays.
 func (inv *Inventory) Refresh() error {
 	fresh, diags := Load(inv.Sources(), inv.opts)
@@ -44,6 +44,9 @@ func (inv *Inventory) Refresh() error {
 	inv.dirs, inv.playDirs, inv.parsed, inv.ordered = fresh.dirs, fresh.playDirs, fresh.parsed, fresh.ordered
 	if inv.localhost != nil && inv.localhost.Implicit {
 		inv.localhost.Vars = implicitVars()
+	}
+	for _, add := range inv.added {
+		add()
 	}
 	return nil
 }

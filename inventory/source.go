@@ -275,7 +275,7 @@ func (inv *Inventory) unreadable(s *source, failures []failure) {
 			d = diag.Warnf(diag.Pos{File: s.name}, "inventory", "%v", f.err)
 		}
 		c := *d
-		c.Severity, c.Summary = severity, "the "+f.plugin+" plugin cannot read it: "+c.Summary
+		c.Severity, c.Summary = severity, "Failed to parse "+s.name+" with "+f.plugin+" plugin: "+c.Summary
 		if c.Rule == unsupportedPlugin { // not the user's mistake: Ansible could read it
 			c.Severity, c.Summary = diag.Error, d.Summary
 		}

@@ -451,7 +451,7 @@ func toInt(v value.Value) (int64, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%s cannot be converted to an int", quoteValue(v))
+	return 0, fmt.Errorf("\"%s\" cannot be converted to an int", quoteValue(v))
 }
 
 func toFloat(v value.Value) (float64, error) {

@@ -11,28 +11,103 @@ import (
 // CheckSpec checks values against an argument specification as data: that of a role's
 // meta/argument_specs.yml. It returns what is wrong, in Ansible's words.
 func CheckSpec(spec, values *value.Dict) []string {
-	return checkSpec(spec, values, "")
+	problems := checkSpec(spec, values, "")
+	if unknown := unknownOptions(spec, values, ""); len(unknown) > 0 {
+		var names []string
+		for _, e := range spec.Entries() {
+			names = append(names, value.Str(e.Key))
+		}
+		slices.Sort(names)
+		problems = append(problems, strings.Join(unknown, ", ")+". Supported parameters include: "+strings.Join(names, ", ")+".")
+	}
+	return problems
 }
 
+// specOption is an option of a specification with its value after conversion.
+type specOption struct {
+	name  string
+	spec  *value.Dict
+	value value.Value
+}
+
+// checkSpec reports in Ansible's order: what is missing, what does not convert, what is no
+// choice, and then the same for options inside of options.
 func checkSpec(spec, values *value.Dict, where string) []string {
-	var problems, missing []string
+	var problems, missing, choices, inner []string
+	var given []specOption
 	for _, e := range spec.Entries() {
 		name := value.Str(e.Key)
 		o, _ := e.Value.(*value.Dict)
-		v, given := specValue(o, name, values)
-		if !given || v == nil {
-			if specFlag(o, "required") {
-				missing = append(missing, name)
-			}
+		v, has := specValue(o, name, values)
+		required := specFlag(o, "required")
+		if !has && required {
+			missing = append(missing, name)
+		}
+		if dflt, _ := o.GetString("default"); !has || v == nil && !required && dflt == nil {
 			continue
 		}
-		problems = append(problems, checkSpecValue(o, name, v, where)...)
+		got, problem := specConverted(o, name, v, where)
+		if problem != "" {
+			problems = append(problems, problem)
+			continue
+		}
+		given = append(given, specOption{name, o, got})
+	}
+	for _, x := range given {
+		if bad := specChoice(x.spec, x.name, x.value, where); bad != "" {
+			choices = append(choices, bad)
+		}
+		inner = append(inner, checkInside(x)...)
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
 		problems = append([]string{"missing required arguments: " + strings.Join(missing, ", ") + where}, problems...)
 	}
-	return problems
+	return append(append(problems, choices...), inner...)
+}
+
+// unknownOptions names what is given and not specified, as path.option, also inside of options.
+func unknownOptions(spec, values *value.Dict, path string) []string {
+	known := map[string]*value.Dict{}
+	for _, e := range spec.Entries() {
+		o, _ := e.Value.(*value.Dict)
+		known[value.Str(e.Key)] = o
+		for _, alias := range specList(o, "aliases") {
+			known[value.Str(alias)] = o
+		}
+	}
+	var out []string
+	for _, e := range values.Entries() {
+		name := value.Str(e.Key)
+		o, ok := known[name]
+		if !ok {
+			out = append(out, path+name)
+			continue
+		}
+		sub, _ := o.GetString("options")
+		options, ok := sub.(*value.Dict)
+		if !ok {
+			continue
+		}
+		items := []value.Value{e.Value}
+		if l, isList := e.Value.(*value.List); isList {
+			items = l.V
+		}
+		for _, item := range items {
+			if d, isDict := item.(*value.Dict); isDict {
+				out = append(out, unknownOptions(options, d, path+name+".")...)
+			}
+		}
+	}
+	return out
+}
+
+func specList(o *value.Dict, name string) []value.Value {
+	v, _ := o.GetString(name)
+	if l, ok := v.(*value.List); ok {
+		return l.V
+	}
+	return nil
 }
 
 // specValue finds an option by its name or an alias.
@@ -68,44 +143,50 @@ func specText(o *value.Dict, name, dflt string) string {
 	return dflt
 }
 
-func checkSpecValue(o *value.Dict, name string, v value.Value, where string) []string {
-	kind := specText(o, "type", "str")
+// specConverted gives an option's value the type of the specification, elements too.
+func specConverted(o *value.Dict, name string, v value.Value, where string) (got value.Value, problem string) {
+	kind, in := specText(o, "type", "str"), ""
+	if where != "" {
+		in = " found in '" + strings.TrimPrefix(where, " found in ") + "'."
+	}
 	got, err := specConvert(kind, v)
 	if err != nil {
-		return []string{fmt.Sprintf("argument '%s' is of type %s%s and we were unable to convert to %s: %v", name, value.TypeName(v), where, kind, err)}
+		return nil, fmt.Sprintf("argument '%s' is of type %s%s and we were unable to convert to %s: %v", name, value.TypeName(v), in, kind, err)
 	}
-	if bad := specChoice(o, name, got, where); bad != "" {
-		return []string{bad}
+	l, isList := got.(*value.List)
+	kind = specText(o, "elements", "")
+	if !isList || kind == "" {
+		return got, ""
 	}
-	sub, _ := o.GetString("options")
-	options, hasOptions := sub.(*value.Dict)
-	inside := " found in " + name
-	if l, isList := got.(*value.List); isList {
-		var problems []string
-		for _, item := range l.V {
-			problems = append(problems, checkElement(o, options, name, item, inside)...)
+	out := &value.List{}
+	for _, item := range l.V {
+		e, err := specConvert(kind, item)
+		if err != nil {
+			return nil, fmt.Sprintf("Elements value for option '%s' is of type %s and we were unable to convert to %s: %v", name, value.TypeName(item), kind, err)
 		}
-		return problems
+		out.V = append(out.V, e)
 	}
-	if d, isDict := got.(*value.Dict); isDict && hasOptions {
-		return checkSpec(options, d, inside)
-	}
-	return nil
+	return out, ""
 }
 
-func checkElement(o, options *value.Dict, name string, item value.Value, inside string) []string {
-	kind := specText(o, "elements", "")
-	if kind == "" {
+// checkInside checks the options inside of an option.
+func checkInside(x specOption) []string {
+	sub, _ := x.spec.GetString("options")
+	options, ok := sub.(*value.Dict)
+	if !ok {
 		return nil
 	}
-	got, err := specConvert(kind, item)
-	if err != nil {
-		return []string{fmt.Sprintf("Elements value for option '%s' is of type %s and we were unable to convert to %s: %v", name, value.TypeName(item), kind, err)}
+	items := []value.Value{x.value}
+	if l, isList := x.value.(*value.List); isList {
+		items = l.V
 	}
-	if d, isDict := got.(*value.Dict); isDict && options != nil {
-		return checkSpec(options, d, inside)
+	var problems []string
+	for _, item := range items {
+		if d, isDict := item.(*value.Dict); isDict {
+			problems = append(problems, checkSpec(options, d, " found in "+x.name)...)
+		}
 	}
-	return nil
+	return problems
 }
 
 func specChoice(o *value.Dict, name string, v value.Value, where string) string {
@@ -114,40 +195,48 @@ func specChoice(o *value.Dict, name string, v value.Value, where string) string 
 	if !ok {
 		return ""
 	}
-	items := []value.Value{v}
-	if l, isList := v.(*value.List); isList {
-		items = l.V
+	in := func(item value.Value) bool {
+		yes, err := value.Contains(choices, item)
+		return err == nil && yes
 	}
-	for _, item := range items {
-		if in, err := value.Contains(choices, item); err == nil && in {
-			continue
-		}
-		var names []string
-		for _, e := range choices.V {
-			names = append(names, value.Str(e))
-		}
-		word := "one of"
-		if len(items) > 1 || !sameValue(item, v) {
-			word = "one or more of"
-		}
-		return fmt.Sprintf("value of %s must be %s: %s, got: %s%s", name, word, strings.Join(names, ", "), value.Str(item), where)
+	var names []string
+	for _, e := range choices.V {
+		names = append(names, value.Str(e))
 	}
-	return ""
-}
-
-func sameValue(a, b value.Value) bool {
-	eq, err := value.Equal(a, b)
-	return err == nil && eq
+	all := strings.Join(names, ", ")
+	l, isList := v.(*value.List)
+	if !isList {
+		if in(v) {
+			return ""
+		}
+		return fmt.Sprintf("value of %s must be one of: %s, got: %s%s", name, all, value.Str(v), where)
+	}
+	var bad []string
+	for _, item := range l.V {
+		if !in(item) {
+			bad = append(bad, value.Str(item))
+		}
+	}
+	if bad == nil {
+		return ""
+	}
+	return fmt.Sprintf("value of %s must be one or more of: %s. Got no match for: %s%s", name, all, strings.Join(bad, ", "), where)
 }
 
 // specConvert converts as a module's option of that type would.
 func specConvert(kind string, v value.Value) (value.Value, error) {
 	switch kind {
 	case "bool":
+		if v == nil {
+			return nil, notConvertible(v, "a bool")
+		}
 		return ToBool(v)
 	case "int":
 		return toInt(v)
 	case "float":
+		if v == nil {
+			return nil, notConvertible(v, "a float")
+		}
 		return toFloat(v)
 	case "list":
 		switch x := v.(type) {
@@ -162,7 +251,7 @@ func specConvert(kind string, v value.Value) (value.Value, error) {
 		case int64, float64:
 			return value.NewList(value.Str(v)), nil
 		}
-		return nil, fmt.Errorf("%s cannot be converted to a list", value.TypeName(v))
+		return nil, notConvertible(v, "a list")
 	case "dict":
 		switch x := v.(type) {
 		case *value.Dict:
@@ -170,15 +259,25 @@ func specConvert(kind string, v value.Value) (value.Value, error) {
 		case string:
 			return parseDictText(x)
 		}
-		return nil, fmt.Errorf("%s cannot be converted to a dict", value.TypeName(v))
+		return nil, notConvertible(v, "a dict")
 	case "raw":
 		return v, nil
 	case "bytes", "bits":
+		if v == nil {
+			return nil, notConvertible(v, map[string]string{"bytes": "a Byte value", "bits": "a Bit value"}[kind])
+		}
 		return HumanToBytes(value.Str(v), kind == "bits")
 	case "json", "jsonarg":
+		if v == nil {
+			return nil, notConvertible(v, "a json string")
+		}
 		return toJSONText(v)
 	case "str", "path":
 		return toText(v)
 	}
 	return nil, fmt.Errorf("the type %q is not known", kind)
+}
+
+func notConvertible(v value.Value, to string) error {
+	return fmt.Errorf("<class '%s'> cannot be converted to %s", value.TypeName(v), to)
 }

@@ -84,7 +84,7 @@ func debugVar(c *Call, res *value.Dict, raw value.Value) (*value.Dict, error) {
 	v, err := c.T.Render(&value.Template{Src: "{{ " + expr + " }}", At: at})
 	if err != nil {
 		if isUndefined(err) {
-			res.SetString(expr, "<< error 1 - "+undefinedText(err)+" >>")
+			res.SetString(expr, "VARIABLE IS NOT DEFINED!: "+undefinedText(err))
 			return res, nil
 		}
 		return nil, err
@@ -242,12 +242,12 @@ func setFact(_ context.Context, c *Call) (*value.Dict, error) {
 			continue
 		}
 		if !isIdentifier(name) {
-			return nil, fmt.Errorf("the variable name %q is not valid: variables must start with a letter or underscore character, and contain only letters, numbers and underscores", name)
+			return nil, fmt.Errorf("The variable name '%s' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.", name)
 		}
 		facts.SetString(name, e.Value)
 	}
 	if facts.Len() == 0 {
-		return nil, fmt.Errorf("no key/value pairs provided, at least one is required for this action to succeed")
+		return nil, fmt.Errorf("No key/value pairs provided, at least one is required for this action to succeed")
 	}
 	return value.DictOf("changed", false, "ansible_facts", facts, "_ansible_facts_cacheable", cacheable), nil
 }
@@ -257,7 +257,15 @@ func addHost(_ context.Context, c *Call) (*value.Dict, error) {
 	name := ""
 	vars := value.NewDict(4)
 	groups := value.NewList()
-	for _, e := range c.Args.Entries() {
+	args := c.Args
+	if raw, ok := args.GetString("_raw_params"); ok {
+		d, isDict := raw.(*value.Dict)
+		if !isDict {
+			return nil, fmt.Errorf("Invalid raw parameters passed, requires a dictionary/mapping got a %s", value.TypeName(raw))
+		}
+		args = d
+	}
+	for _, e := range args.Entries() {
 		switch key := value.Str(e.Key); key {
 		case "name", "host", "hostname":
 			name = value.Str(e.Value)
@@ -328,13 +336,15 @@ func setStats(_ context.Context, c *Call) (*value.Dict, error) {
 	if !ok {
 		return nil, fmt.Errorf("The 'data' option needs to be a dictionary/hash")
 	}
+	for _, e := range d.Entries() {
+		if name := value.Str(e.Key); !isIdentifier(name) {
+			return nil, fmt.Errorf("The variable name '%s' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.", name)
+		}
+	}
 	stats := value.DictOf("data", d, "per_host", truth(c.Args, "per_host"), "aggregate", true)
 	if v, ok := c.Args.GetString("aggregate"); ok {
 		b, err := modules.ToBool(v)
-		if err != nil {
-			return nil, fmt.Errorf("aggregate: %w", err)
-		}
-		stats.SetString("aggregate", b)
+		stats.SetString("aggregate", err == nil && b) // what is no boolean counts as false
 	}
 	return value.DictOf("changed", false, "ansible_stats", stats), nil
 }

@@ -20,9 +20,10 @@ var varsExtensions = []string{"yaml", "yml", "json"}
 
 // includeVars reads variables from a file, or from the files of a directory.
 func includeVars(_ context.Context, c *Call) (*value.Dict, error) {
-	file := textArg(c.Args, "file", "_raw_params")
+	file := strings.TrimRight(textArg(c.Args, "file", "_raw_params"), "\n")
 	dir := textArg(c.Args, "dir")
-	if file == "" && dir == "" {
+	_, named := c.Args.GetString("file")
+	if file == "" && dir == "" && !named {
 		return nil, fmt.Errorf("include_vars needs file, dir or a free-form file name")
 	}
 	facts := value.NewDict(8)

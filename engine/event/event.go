@@ -20,8 +20,14 @@ type Event interface{ event() }
 // RunStart opens a run.
 type RunStart struct {
 	At        time.Time
-	Playbooks []string
+	Playbooks []Playbook
 	Check     bool
+}
+
+// Playbook is one playbook of the command line.
+type Playbook struct {
+	Name  string // as the command line has it
+	Plays int
 }
 
 // PlayStart opens a play (once per play, also with serial: Batch counts from 0).
@@ -146,6 +152,12 @@ type Warning struct {
 	Pos        diag.Pos
 }
 
+// Note is detail for those who ask for that much (-v, -vv).
+type Note struct {
+	Text  string
+	Level int
+}
+
 // Display is text a playbook asked to print (pause's prompt, meta messages).
 type Display struct{ Text string }
 
@@ -177,5 +189,6 @@ func (Live) event()        {}
 func (Included) event()    {}
 func (Notified) event()    {}
 func (Warning) event()     {}
+func (Note) event()        {}
 func (Display) event()     {}
 func (RunEnd) event()      {}

@@ -77,6 +77,7 @@ type Play struct {
 	Name                                  Attr // unset: the hosts pattern names it
 	Pos                                   diag.Pos
 	File                                  string // the playbook file
+	Playbook                              string // the playbook of the command line that it belongs to
 	Dir                                   string // its directory: playbook_dir
 	Hosts                                 Attr   // pattern, or list of patterns
 	Pattern, Title                        string // hosts and name as far as they are known before the run
@@ -118,6 +119,7 @@ type Role struct {
 	Pos             diag.Pos
 	Parents         []*Role   // who depends on or includes it, nearest first (dep chain)
 	Defaults, Vars  []*VarSet // own and of dependencies, lowest precedence first
+	Entry           *VarSet   // the vars of the entry that uses it: its own tasks and its dependencies see them
 	Params          *VarSet   // parameters where it is used
 	Public          bool      // vars and defaults visible to the rest of the play
 	AllowDuplicates bool

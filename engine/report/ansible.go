@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"fettle/engine/event"
@@ -54,6 +55,8 @@ func (a *ansible) banner(msg string) {
 // Emit implements event.Sink.
 func (a *ansible) Emit(e event.Event) {
 	switch x := e.(type) {
+	case event.RunStart:
+		a.playbooks(x.Playbooks)
 	case event.PlayStart:
 		name := "PLAY"
 		if x.Name != "" {
@@ -87,12 +90,29 @@ func (a *ansible) Emit(e event.Event) {
 		if a.o.Verbosity >= 2 {
 			fmt.Fprintf(a.o.Out, "NOTIFIED HANDLER %s for %s\n", x.Handler, x.Host)
 		}
+	case event.Note:
+		if a.o.Verbosity >= x.Level {
+			fmt.Fprintln(a.o.Out, x.Text)
+		}
 	case event.Warning:
 		a.warning(x)
 	case event.Display:
 		fmt.Fprintln(a.o.Out, x.Text)
 	case event.RunEnd:
 		a.recap(x)
+	}
+}
+
+// playbooks names what is about to run, with -vv.
+func (a *ansible) playbooks(all []event.Playbook) {
+	if a.o.Verbosity < 2 {
+		return
+	}
+	for _, p := range all {
+		if p.Name != "" {
+			a.banner("PLAYBOOK: " + filepath.Base(p.Name))
+			fmt.Fprintf(a.o.Out, "%d plays in %s\n", p.Plays, p.Name)
+		}
 	}
 }
 
@@ -202,11 +222,6 @@ func onlyDebug(d *value.Dict) *value.Dict {
 	}
 	hidden := map[string]bool{"changed": true, "failed": true, "skipped": true, "invocation": true, "ansible_loop_var": true,
 		"ansible_index_var": true, "ansible_loop": true}
-	for _, n := range []string{"ansible_loop_var", "ansible_index_var"} {
-		if v, ok := d.GetString(n); ok {
-			hidden[value.Str(v)] = true
-		}
-	}
 	out := value.NewDict(1)
 	for _, e := range d.Entries() {
 		if name, _ := e.Key.(string); !hidden[name] {

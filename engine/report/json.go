@@ -47,7 +47,7 @@ func taskDict(t *event.Task) *value.Dict {
 func record(e event.Event) *value.Dict {
 	switch x := e.(type) {
 	case event.RunStart:
-		return value.DictOf("type", "run_start", "time", stamp(x.At), "playbooks", list(x.Playbooks), "check", x.Check)
+		return value.DictOf("type", "run_start", "time", stamp(x.At), "playbooks", playbookNames(x.Playbooks), "check", x.Check)
 	case event.PlayStart:
 		return value.DictOf("type", "play_start", "time", stamp(x.At), "play", x.Name, "hosts", list(x.Hosts), "batch", int64(x.Batch))
 	case event.NoHosts:
@@ -84,6 +84,14 @@ func record(e event.Event) *value.Dict {
 			"stats", statsDict(x.Stats), "custom_stats", customDict(x.Custom))
 	}
 	return nil
+}
+
+func playbookNames(all []event.Playbook) *value.List {
+	l := value.NewList()
+	for _, p := range all {
+		l.V = append(l.V, p.Name)
+	}
+	return l
 }
 
 func resultOf(d *value.Dict) value.Value {

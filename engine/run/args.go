@@ -33,7 +33,7 @@ func (u *turn) arguments(j *job) error {
 			}
 		case nil, value.OmitType:
 		default:
-			return fmt.Errorf("args: expected a dictionary, got %s", value.TypeName(v))
+			return fmt.Errorf("action %q does not support raw params; invalid or malformed argument: '%s'", u.task.Module, value.Str(v))
 		}
 	}
 	for _, e := range u.task.Args.Entries() {

@@ -192,7 +192,7 @@ func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		msg = "could not find or access the included file: " + msg
+		msg = "Could not find or access the included file: " + msg
 	}
 	res := value.DictOf("changed", false, "failed", true, "msg", pr.r.Masker.String(msg))
 	out := &outcome{status: event.Failed, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}

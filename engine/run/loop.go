@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"fettle/engine/event"
@@ -80,7 +81,7 @@ func (u *turn) loopFailed(err error) *outcome {
 			return &outcome{status: event.Skipped, result: res}
 		}
 	}
-	return u.failure(&placed{at: u.task.Loop.At, err: err})
+	return u.failure(err)
 }
 
 // trustedItems tells that no result of a task and no fact goes into the items of a loop.
@@ -164,6 +165,10 @@ func (u *turn) lookupItems(name string, expr value.Value) ([]value.Value, error)
 		terms = x.V
 	case value.Tuple:
 		terms = x
+	}
+	short := strings.TrimPrefix(name, "ansible.builtin.")
+	if _, isDict := v.(*value.Dict); isDict && (short == "indexed_items" || short == "list") {
+		return nil, fmt.Errorf("with_%s expects a list", short)
 	}
 	items, err := u.t.Query(name, terms, nil)
 	for i, v := range items {

@@ -49,16 +49,72 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			if !ok {
 				pr.announceMeta(u)
 				pr.r.emit(event.HostResult{At: pr.r.Now(), Host: w.host.Name, Task: pr.eventTask(task), Status: event.Skipped,
-					Result: value.DictOf("changed", false, "skipped", true, "skip_reason", name+" conditional evaluated to False, continuing execution for "+w.host.Name)})
+					Result: value.DictOf("changed", false, "skipped", true, "skip_reason", pr.metaSkipped(name, w, task))})
 				w.advance()
 				continue
 			}
 			pr.announceMeta(u)
 		}
+		if note := metaDone(name, w, task); note != "" && !task.Implicit {
+			pr.r.emit(event.Note{Text: "META: " + note, Level: 2})
+		}
 		if pr.metaOn(name, w, u) {
 			return
 		}
 	}
+}
+
+// metaDone is what is told of a meta task, with -vv.
+func metaDone(name string, w *walker, t *plan.Task) string {
+	switch name {
+	case "flush_handlers":
+		return "triggered running handlers for " + w.host.Name
+	case "end_play":
+		return "ending play"
+	case "end_batch":
+		return "ending batch"
+	case "end_host":
+		return "ending play for " + w.host.Name
+	case "end_role":
+		if t.Role != nil {
+			return "ending role " + t.Role.Name + " for " + w.host.Name
+		}
+	case "clear_facts":
+		return "facts cleared"
+	case "clear_host_errors":
+		return "cleared host errors"
+	case "refresh_inventory":
+		return "inventory successfully refreshed"
+	case "reset_connection":
+		return "reset connection"
+	case "noop":
+		return "noop"
+	}
+	return ""
+}
+
+// metaSkipped is why a meta task does nothing; it is told with -vv and returned.
+func (pr *playRun) metaSkipped(name string, w *walker, t *plan.Task) string {
+	reason := "continuing execution for " + w.host.Name
+	switch name {
+	case "flush_handlers":
+		reason = "not running handlers for " + w.host.Name
+	case "end_play":
+		reason = "continuing play"
+	case "end_batch":
+		reason = "continuing current batch"
+	case "end_role":
+		if t.Role != nil {
+			reason = "continuing role " + t.Role.Name + " for " + w.host.Name
+		}
+	case "clear_facts":
+		reason = "not clearing facts and fact cache for " + w.host.Name
+	case "clear_host_errors":
+		reason = "not clearing host error state for " + w.host.Name
+	}
+	reason = name + " conditional evaluated to False, " + reason
+	pr.r.emit(event.Note{Text: "META: " + reason, Level: 2})
+	return reason
 }
 
 // ignoresWhen names the meta tasks that Ansible runs whatever their when says.

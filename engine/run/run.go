@@ -85,12 +85,13 @@ func (r *run) shownStats() map[string]*value.Dict {
 	return out
 }
 
-func (r *run) playbooks() []string {
-	var out []string
+func (r *run) playbooks() []event.Playbook {
+	var out []event.Playbook
 	for _, p := range r.Plan.Plays {
-		if !slices.Contains(out, p.File) {
-			out = append(out, p.File)
+		if n := len(out); n == 0 || out[n-1].Name != p.Playbook {
+			out = append(out, event.Playbook{Name: p.Playbook})
 		}
+		out[len(out)-1].Plays++
 	}
 	return out
 }

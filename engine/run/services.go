@@ -17,7 +17,7 @@ import (
 // search path in the folder of its kind, then beside it.
 func (s *services) Find(kind, name string) (string, error) {
 	if name == "" {
-		return "", fmt.Errorf("the name of a file is empty")
+		return "", fmt.Errorf("Could not find file on the controller: its name is empty")
 	}
 	name = expandHome(name)
 	if filepath.IsAbs(name) {
@@ -39,11 +39,11 @@ func (s *services) Find(kind, name string) (string, error) {
 }
 
 func notFound(name string, tried []string, err error) error {
-	msg := fmt.Sprintf("could not find or access %q on the controller", name)
+	msg := fmt.Sprintf("Could not find or access '%s'", name)
 	if len(tried) > 0 {
-		msg += "; searched in:\n\t" + strings.Join(tried, "\n\t")
+		msg += "\nSearched in:\n\t" + strings.Join(tried, "\n\t")
 	}
-	return fmt.Errorf("%s: %w", msg, err)
+	return fmt.Errorf("%s on the controller: %w", msg, err)
 }
 
 func (s *services) ReadFile(path string) ([]byte, bool, error) { return s.u.r.Expander.ReadFile(path) }

@@ -136,6 +136,7 @@ func (pr *playRun) learnFacts(w *walker, u *turn, o *itemOutcome) {
 		state = pr.r.Store.Host(o.host)
 	}
 	switch u.task.Module {
+	case "ansible.builtin.debug": // it shows facts
 	case "ansible.builtin.set_fact":
 		for _, e := range facts.Entries() {
 			if name, ok := e.Key.(string); ok {
@@ -182,7 +183,7 @@ func (pr *playRun) applyInventory(w *walker, u *turn, out *outcome) {
 		if v, ok := res.GetString("add_group"); ok && u.task.Module == "ansible.builtin.group_by" {
 			parents, _ := res.GetString("parent_groups")
 			changed, err := pr.r.Inventory.Join(w.host, value.Str(v), texts(parents))
-			pr.inventoryResult(&out.items[i], changed, err)
+			pr.inventoryResult(u, &out.items[i], changed, err)
 		}
 	}
 }
@@ -198,22 +199,25 @@ func (pr *playRun) addHost(d *value.Dict, u *turn, o *itemOutcome) {
 		}
 	}
 	_, changed, err := pr.r.Inventory.AddHost(value.Str(name), texts(groups), set)
-	pr.inventoryResult(o, changed, err)
+	pr.inventoryResult(u, o, changed, err)
 }
 
 // inventoryResult completes the result of a task that changed the inventory.
-func (pr *playRun) inventoryResult(o *itemOutcome, changed bool, err error) {
+func (pr *playRun) inventoryResult(u *turn, o *itemOutcome, changed bool, err error) {
 	pr.r.Store.InventoryChanged()
 	o.result.SetString("changed", changed)
-	o.status = event.OK
-	switch {
-	case err != nil:
-		o.result.SetString("failed", true)
-		o.result.SetString("msg", err.Error())
-		o.status = event.Failed
-	case changed:
-		o.status = event.Changed
+	if name, ok := o.result.GetString("ansible_loop_var"); ok {
+		u.setLocal(value.Str(name), o.item)
 	}
+	if err == nil {
+		err = u.overrule(o.result)
+	}
+	if err != nil {
+		o.result.SetString("failed", true)
+		o.result.SetString("msg", u.r.Masker.String(err.Error()))
+	}
+	o.status = statusOf(o.result)
+	o.ignored = o.status == event.Failed && u.ignore
 }
 
 func texts(v value.Value) []string {

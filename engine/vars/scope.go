@@ -261,7 +261,7 @@ func (s *Scope) roleVars(name string, use visit) bool {
 			return false
 		}
 		for _, p := range s.Task.Role.Parents {
-			if !useSets(p.Vars, name, LevelRoleVars, use) {
+			if p.Entry != nil && !useSets([]*plan.VarSet{p.Entry}, name, LevelRoleVars, use) || !useSets(p.Vars, name, LevelRoleVars, use) {
 				return false
 			}
 		}
@@ -421,8 +421,10 @@ func (s *Scope) everyName(add func(string)) {
 	for _, r := range roles {
 		addSets(r.Defaults)
 		addSets(r.Vars)
-		if r.Params != nil {
-			addVars(&r.Params.Vars)
+		for _, set := range []*plan.VarSet{r.Params, r.Entry} {
+			if set != nil {
+				addVars(&set.Vars)
+			}
 		}
 	}
 	if s.Host != nil {

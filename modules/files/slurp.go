@@ -48,7 +48,7 @@ func slurp(_ context.Context, h *modules.Host, a slurpArgs) (r modules.Result[sl
 // readable fails for what cannot be read as a file.
 func readable(path string) error {
 	if modules.IsDir(path) {
-		return modules.Failf("Source is a directory and must be a file: %s", path)
+		return modules.Failf("source is a directory and must be a file: %s", path)
 	}
 	return nil
 }
@@ -56,9 +56,9 @@ func readable(path string) error {
 func readError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return modules.Failf("File not found: %s", path)
+		return modules.Failf("file not found: %s", path)
 	case errors.Is(err, fs.ErrPermission):
-		return modules.Failf("File is not readable: %s", path)
+		return modules.Failf("file is not readable: %s", path)
 	}
-	return modules.Failf("Unable to slurp file: %v", err)
+	return modules.Failf("unable to slurp file: %v", err)
 }

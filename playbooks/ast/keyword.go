@@ -148,6 +148,19 @@ func KeywordNames(on Object) []string {
 	return out
 }
 
+// Reserved tells that a variable of this name shadows a keyword or a function of templates:
+// Ansible warns of it.
+func Reserved(name string) bool {
+	switch name {
+	case "lipsum", "range", "dict", "cycler", "joiner", "namespace", "lookup", "query", "q", "now", "undef", "with_", "loop_with":
+		return true
+	case "vars", "when", "user", "role", "static":
+		return false
+	}
+	_, ok := Find(name, OnPlay|OnBlock|OnTask)
+	return ok
+}
+
 // Gone are keywords and actions that Ansible had and removed, with what to write today.
 var Gone = map[string]string{
 	"sudo":                 "write become: true",

@@ -59,8 +59,13 @@ func Compile(opts Options) (*plan.Plan, plan.Expander, *diag.List) {
 			c.diags.Add(diag.Errorf(diag.Pos{}, "file", "%v", err))
 			continue
 		}
-		p.Plays = append(p.Plays, c.playbook(path, nil)...)
+		plays := c.playbook(path, nil)
+		for _, play := range plays {
+			play.Playbook = name
+		}
+		p.Plays = append(p.Plays, plays...)
 	}
+	c.reservedNames()
 	c.foresee()
 	if opts.Variables != nil {
 		c.undefined(p)
@@ -68,6 +73,21 @@ func Compile(opts Options) (*plan.Plan, plan.Expander, *diag.List) {
 	c.all = nil
 	p.Files = c.loader.Files()
 	return p, c, c.diags
+}
+
+// reservedNames warns of variables of the command line and the inventory that are called
+// as keywords.
+func (c *compiler) reservedNames() {
+	for name, v := range c.opts.ExtraVars.All() {
+		if ast.Reserved(name) {
+			c.diags.Add(diag.Warnf(v.At, "reserved", "Found variable using reserved name: %s", name))
+		}
+	}
+	for _, name := range c.opts.Variables {
+		if ast.Reserved(name) {
+			c.diags.Add(diag.Warnf(diag.Pos{}, "reserved", "Found variable using reserved name: %s (in the inventory)", name))
+		}
+	}
 }
 
 // compiler holds what all plays share. Its methods are called under mu once the run has begun.

@@ -120,19 +120,20 @@ func (u *roleUse) load(r *ast.RoleUse, over *bool) {
 	ownDefaults := own(plan.RoleDefaults, "defaults", u.parts.defaults)
 	ownVars := own(plan.RoleVars, "vars", u.parts.vars)
 	role.Defaults, role.Vars = ownDefaults, ownVars
+	role.Entry = varSet(plan.BlockVars, "vars of the role entry "+role.Name, r.Vars)
 	for _, dep := range u.meta.Dependencies {
 		if d := s.roleUse(dep, nil); d != nil {
 			u.deps = append(u.deps, d)
 		}
 	}
 	role.Defaults, role.Vars = u.inherited(ownDefaults, ownVars)
-	// The vars of an entry are the role's alone: neither its dependencies nor the play see them.
-	if v := varSet(plan.BlockVars, "vars of the role entry "+role.Name, r.Vars); v != nil {
-		s.vars = append(slices.Clip(s.vars), v)
+	if role.Entry != nil {
+		s.vars = append(slices.Clip(s.vars), role.Entry)
 	}
 }
 
-// inherited puts what dependencies and parents bring below a role's own variables.
+// inherited puts what dependencies bring, and the defaults of parents, below a role's own
+// variables. Variables of parents are looked up in the parents themselves (vars.Scope).
 func (u *roleUse) inherited(ownDefaults, ownVars []*plan.VarSet) (defaults, vars []*plan.VarSet) {
 	add := func(to []*plan.VarSet, sets []*plan.VarSet) []*plan.VarSet {
 		for _, v := range sets {
@@ -141,9 +142,6 @@ func (u *roleUse) inherited(ownDefaults, ownVars []*plan.VarSet) (defaults, vars
 			}
 		}
 		return to
-	}
-	for i := len(u.role.Parents) - 1; i >= 0; i-- {
-		vars = add(vars, u.role.Parents[i].Vars)
 	}
 	for _, d := range u.deps {
 		defaults, vars = add(defaults, d.role.Defaults), add(vars, d.role.Vars)

@@ -330,10 +330,18 @@ func (p *parser) vars(key, n *yaml.Node) *value.Vars {
 				p.Diags.Add(diag.Errorf(v.At, "keyword", "invalid variable name %q: names are letters, digits and underscores, and do not begin with a digit", name))
 				continue
 			}
+			p.reserved(name, v.At)
 			out.Set(name, v.Value, v.At)
 		}
 	}
 	return out
+}
+
+// reserved warns of a variable that is called as a keyword.
+func (p *parser) reserved(name string, at diag.Pos) {
+	if ast.Reserved(name) {
+		p.Diags.Add(diag.Warnf(at, "reserved", "Found variable using reserved name: %s", name))
+	}
 }
 
 // isName tells whether a text may name a variable.

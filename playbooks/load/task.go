@@ -120,7 +120,7 @@ func (p *parser) task(n *yaml.Node, handlers bool) *ast.Task {
 	p.loop(parts)
 	if r := t.Attrs.Find("register"); r != nil {
 		if name := value.Str(r.Value); !isName(name) {
-			p.Diags.Add(diag.Errorf(r.At, "keyword", "invalid variable name %q in register", name))
+			p.Diags.Add(diag.Errorf(r.At, "keyword", "Invalid variable name in 'register' specified: '%s'", name))
 		}
 	}
 	return t

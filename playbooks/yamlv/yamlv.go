@@ -34,9 +34,22 @@ func Parse(file string, text []byte) ([]*yaml.Node, error) {
 	}
 	docs, err := decode(text)
 	if err != nil {
-		return nil, syntaxError(file, text, err)
+		d := syntaxError(file, text, err)
+		if strings.HasSuffix(file, ".json") {
+			d.Detail = "JSON: " + jsonError(text)
+		}
+		return nil, d
 	}
 	return docs, nil
+}
+
+// jsonError is what is wrong with a text as JSON.
+func jsonError(text []byte) string {
+	var v json.RawMessage
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // ParseOne is Parse for files that hold one document. It gives nil for an empty file.

@@ -38,7 +38,7 @@ func lookupDict(_ *template.Context, terms []value.Value, _ options) ([]value.Va
 		for _, v := range dicts {
 			d, ok := v.(*value.Dict)
 			if !ok {
-				return nil, fmt.Errorf("the dict lookup expects a dictionary, got %s", describe(v))
+				return nil, fmt.Errorf("with_dict expects a dict, got %s", describe(v))
 			}
 			for _, e := range d.Items() {
 				out = append(out, value.DictOf("key", e.Key, "value", e.Value))

@@ -198,7 +198,7 @@ func unique(c *template.Call, a []value.Value) (value.Value, error) {
 		return list(out), nil
 	}
 	if a[2] != nil || a[1] != nil && fold {
-		return nil, errors.New("unique cannot compare unhashable elements with an attribute or without case")
+		return nil, errors.New("unique cannot compare unhashable elements with an attribute or without case, and cannot fall back to a comparison without them")
 	}
 	out, err = pick(vs, func(value.Value) (bool, error) { return true, nil })
 	return list(out), err
