@@ -28,7 +28,7 @@ type Inventory struct {
 	sources   []string   // as given, made absolute
 	dirs      []*varsDir // group_vars and host_vars beside the sources, in order
 	playDirs  map[string]*varsDir
-	localhost *Host // the first host that is called like this machine, or the implicit one
+	localhost *Host    // the first host that is called like this machine, or the implicit one
 	added     []func() // what the run added, to be added again by Refresh
 	parsed    bool
 	ordered   bool // depths are up to date

@@ -95,13 +95,19 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 			return err
 		}
 	}
-	return ss.execute(ctx, p, x, func(ro *run.Options) {
+	retry := ss.retryFile(args)
+	err = ss.execute(ctx, p, x, func(ro *run.Options) {
+		ro.Sink = watched{ro.Sink, retry.watch}
 		ro.Tags, ro.SkipTags, ro.StartAtTask = tags, skip, o.startAt
 		ro.ForceHandlers = ro.ForceHandlers || o.forceHandlers
 		if o.step {
 			ro.Step = func(task string) string { return askStep(ctx, task) }
 		}
 	})
+	if werr := retry.write(s); err == nil {
+		err = werr
+	}
+	return err
 }
 
 func textList(in []string) *value.List {

@@ -109,7 +109,7 @@ func TestProblems(t *testing.T) {
 		{"choice", "[defaults]\ngathering=smrt\n", "", `"smrt" is not one of explicit, implicit, smart; did you mean "smart"?`},
 		{"env choice", "", "ANSIBLE_HASH_BEHAVIOUR=x", `setting DEFAULT_HASH_BEHAVIOUR (env: ANSIBLE_HASH_BEHAVIOUR): "x" is not one of merge, replace`},
 		{"typo", "[defaults]\nfork=1\n", "", `ansible.cfg:2:1: [defaults] has no setting "fork" (did you mean "forks"?)`},
-		{"unsupported", "[defaults]\nnocows=1\n", "", "the setting ANSIBLE_NOCOWS ("},
+		{"unsupported", "[defaults]\nterminal_plugins=/x\n", "", "the setting DEFAULT_TERMINAL_PLUGIN_PATH ("},
 		{"unsupported env", "", "ANSIBLE_TERMINAL_PLUGINS=/x", "the setting DEFAULT_TERMINAL_PLUGIN_PATH (env: ANSIBLE_TERMINAL_PLUGINS) is not supported and has no effect"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
