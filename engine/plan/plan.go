@@ -125,8 +125,9 @@ type Role struct {
 	AllowDuplicates bool
 }
 
-// Handler is an entry of handlers: a task, or a block or include that yields tasks.
+// Handler is a task below handlers, maybe of a block there, or an include that yields tasks.
 type Handler struct {
+	List  int    // what it was written in: entries in a row, or one block
 	Graph *Graph // its vertices; a plain handler has one
 	Task  *Task  // the handler task itself
 }

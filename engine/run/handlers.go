@@ -87,7 +87,7 @@ func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
 	seen := map[string]bool{}
 	for i := len(pr.handlers) - 1; i >= 0; i-- {
 		h := pr.handlers[i]
-		if (named == nil || named.Task.File == h.Task.File && named.Task.Role == h.Task.Role) && pr.handlerNamed(h, name) {
+		if (named == nil || named.List == h.List) && pr.handlerNamed(h, name) {
 			named = h
 		}
 		if !pr.listens(h, name, u) {

@@ -97,25 +97,26 @@ type compiler struct {
 	tmpl   *template.Engine
 	diags  *diag.List
 
-	mu         sync.Mutex
-	ids        int
-	blocks     int
-	contexts   map[*plan.Task]*scope // of include tasks: where their content will stand
-	tasks      map[taskUse]*prepared
-	resolved   map[moduleUse]resolution
-	libraries  map[string]map[string]string
-	exps       map[expansionKey]*expansion
-	roleDirs   map[roleKey]foundRole
-	stats      map[string]bool
-	vars       map[string]loadedVars
-	templated  map[*plan.Task]templatedTask
-	actions    map[actionKey]*plan.Task
-	searches   map[searchKey][]string
-	dynamic    bool // compiling an expansion: nothing found now stops the run
-	importing  []string
-	includes   []*plan.Task // dynamic includes found so far; foresee follows them
-	all        []*plan.Task // every task seen before the run
-	foreseeing bool         // the run has not begun
+	mu           sync.Mutex
+	ids          int
+	blocks       int
+	handlerLists int
+	contexts     map[*plan.Task]*scope // of include tasks: where their content will stand
+	tasks        map[taskUse]*prepared
+	resolved     map[moduleUse]resolution
+	libraries    map[string]map[string]string
+	exps         map[expansionKey]*expansion
+	roleDirs     map[roleKey]foundRole
+	stats        map[string]bool
+	vars         map[string]loadedVars
+	templated    map[*plan.Task]templatedTask
+	actions      map[actionKey]*plan.Task
+	searches     map[searchKey][]string
+	dynamic      bool // compiling an expansion: nothing found now stops the run
+	importing    []string
+	includes     []*plan.Task // dynamic includes found so far; foresee follows them
+	all          []*plan.Task // every task seen before the run
+	foreseeing   bool         // the run has not begun
 }
 
 func newCompiler(opts Options) *compiler {

@@ -91,14 +91,25 @@ func (s *scope) astBlock(g *graph, b *ast.Block) {
 		func() { in.items(g, b.Always) })
 }
 
-// handler compiles the entries of handlers: each task, also an imported one, is a handler.
+// handlerItems compiles the entries of handlers: each task, also an imported one, is a
+// handler. So is each task of a block, which cannot be notified itself; its rescue and
+// always never run.
 func (s *scope) handlerItems(items []ast.Item) []*plan.Handler {
 	var out []*plan.Handler
+	s.c.handlerLists++
+	list := s.c.handlerLists
 	for _, it := range items {
-		t, ok := it.(*ast.Task)
-		if !ok {
-			continue // reported while loading
+		if b, ok := it.(*ast.Block); ok {
+			if len(b.Rescue)+len(b.Always) > 0 {
+				s.c.diags.Add(diag.Warnf(b.Pos, "keyword", "rescue and always of a block of handlers never run"))
+			}
+			in := s.enter(b.Attrs, varSet(plan.BlockVars, "vars of a block", b.Vars))
+			out = append(out, in.handlerItems(b.Body)...)
+			s.c.handlerLists++
+			list = s.c.handlerLists
+			continue
 		}
+		t := it.(*ast.Task)
 		g := newGraph()
 		s.task(g, t)
 		for _, v := range g.Vertices {
@@ -106,11 +117,11 @@ func (s *scope) handlerItems(items []ast.Item) []*plan.Handler {
 				continue
 			}
 			if v.Block != nil {
-				s.c.diags.Add(diag.Errorf(v.Block.Pos, "keyword", "a block cannot be a handler"))
+				s.c.diags.Add(diag.Errorf(v.Block.Pos, "keyword", "a block of imported tasks cannot be a handler"))
 				continue
 			}
 			one := &plan.Vertex{Kind: plan.VertexTask, Task: v.Task}
-			out = append(out, &plan.Handler{Task: v.Task, Graph: &plan.Graph{Vertices: []*plan.Vertex{one}, Entry: one}})
+			out = append(out, &plan.Handler{List: list, Task: v.Task, Graph: &plan.Graph{Vertices: []*plan.Vertex{one}, Entry: one}})
 		}
 	}
 	return out

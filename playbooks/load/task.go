@@ -46,8 +46,8 @@ func (p *parser) items(n *yaml.Node, of string, handlers bool) []ast.Item {
 			p.fail(e, "syntax", "expected a task, found %s", what(e))
 		case p.isBlock(e):
 			b := p.block(e, handlers)
-			if handlers {
-				p.Diags.Add(diag.Errorf(b.Pos, "keyword", "a block cannot be a handler"))
+			if handlers && p.depth > 1 { // HND-18: ansible-core takes one level
+				p.Diags.Add(diag.Errorf(b.Pos, "keyword", "a block within a block cannot be a handler"))
 				continue
 			}
 			out = append(out, b)
