@@ -11,7 +11,7 @@ import (
 // forbidden are packages that would make the runner large, or a second engine.
 var forbidden = []string{
 	"golang.org/x/crypto/ssh", "gopkg.in/yaml.v3", "github.com/spf13/cobra", "github.com/charmbracelet/",
-	"github.com/pkg/sftp", "github.com/kevinburke/", "github.com/klauspost/", "fettle/engine/template", "fettle/engine/vars", "fettle/engine/vault",
+	"github.com/pkg/sftp", "github.com/klauspost/", "fettle/engine/template", "fettle/engine/vars", "fettle/engine/vault",
 	"fettle/engine/run", "fettle/engine/runner", "fettle/engine/transport", "fettle/engine/action", "fettle/engine/report", "fettle/playbooks", "fettle/inventory",
 	"html/template", "text/template", "testing", "go/ast",
 }

@@ -123,13 +123,14 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 		}
 	}
 	none := plan.Attr{}
-	var key, common, extra, checking string
+	var key, args, common, extra, checking string
 	get(&t.Connection, d.Connection, kw.Connection, "ansible_connection")
 	get(&t.Address, name, none, "ansible_host", "ansible_ssh_host")
 	get(&t.User, d.User, kw.RemoteUser, "ansible_user", "ansible_ssh_user")
 	get(&t.Password, d.Password, none, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 	get(&key, d.KeyFile, none, "ansible_private_key_file", "ansible_ssh_private_key_file")
 	get(&t.KeyPassphrase, "", none, "ansible_ssh_private_key_passphrase")
+	get(&args, d.SSHArgs, none, "ansible_ssh_args")
 	get(&common, d.CommonArgs, none, "ansible_ssh_common_args")
 	get(&extra, d.ExtraArgs, none, "ansible_ssh_extra_args")
 	get(&checking, "", none, "ansible_host_key_checking", "ansible_ssh_host_key_checking")
@@ -150,19 +151,25 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 			return nil, fmt.Errorf("ansible_host_key_checking: %w", err)
 		}
 	}
-	if t.Connection == "" || t.Connection == "smart" || t.Connection == "paramiko" || t.Connection == "paramiko_ssh" {
-		t.Connection = "ssh"
-	}
-	t.Connection = strings.TrimPrefix(strings.TrimPrefix(t.Connection, "ansible.builtin."), "ansible.legacy.")
-	t.CommonArgs = append(splitArgs(common), splitArgs(extra)...)
-	t.Vars = func(n string) string {
+	t.Connection = transport.Name(t.Connection)
+	t.SSHArgs, t.CommonArgs = splitArgs(args), append(splitArgs(common), splitArgs(extra)...)
+	t.Extra, err = s.extra(t.Connection)
+	return t, err
+}
+
+// extra are the variables that only some connections know.
+func (s *settings) extra(connection string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, n := range transport.Variables(connection) {
 		v, err := s.variable(n)
-		if err != nil || v == nil {
-			return ""
+		if err != nil {
+			return nil, err
 		}
-		return value.Str(v)
+		if v != nil {
+			out[n] = value.Str(v)
+		}
 	}
-	return t, nil
+	return out, nil
 }
 
 func (r *run) become(s *settings, task *plan.Task) (*runner.Become, error) {

@@ -73,6 +73,7 @@ type Connection struct {
 	BecomeMethod, BecomeUser  string
 	BecomePassword            string // asked with -K
 	BecomeExe, BecomeFlags    string
+	SSHArgs                   string
 	CommonArgs, ExtraArgs     string
 	HostKeyChecking           bool
 	Timeout, Retries          int

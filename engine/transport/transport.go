@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // Conn is an open way to one account on one machine. Safe for concurrent use.
@@ -57,16 +60,61 @@ type Target struct {
 	KeyPassphrase string
 	// HostKeyChecking as ansible's host_key_checking.
 	HostKeyChecking bool
+	SSHArgs         []string // ansible_ssh_args, split: these win over all that stands here
 	CommonArgs      []string // ansible_ssh_common_args, extra args, split
 	Timeout         int      // seconds to connect
 	Retries         int
-	// Vars gives other connection variables by name ("ansible_docker_extra_args").
-	Vars func(name string) string
+	// Extra are the other variables of its connection that are set (see Variables).
+	Extra map[string]string
 }
+
+// Var gives one of the other connection variables, like "ansible_docker_extra_args".
+func (t *Target) Var(name string) string { return t.Extra[name] }
 
 // Key identifies a pooled connection.
 func (t *Target) Key() string {
-	return fmt.Sprintf("%s|%s|%s|%d|%q|%q", t.Connection, t.User, t.Address, t.Port, t.KeyFiles, t.CommonArgs)
+	key := fmt.Sprintf("%s|%s|%s|%d|%q|%q|%q", t.Connection, t.User, t.Address, t.Port, t.KeyFiles, t.SSHArgs, t.CommonArgs)
+	for _, n := range slices.Sorted(maps.Keys(t.Extra)) {
+		key += fmt.Sprintf("|%s=%q", n, t.Extra[n])
+	}
+	return key
+}
+
+// variables are what connections know beside what all of them have.
+var variables = map[string]string{
+	"ssh":     "ansible_ssh_executable ansible_ssh_pkcs11_provider",
+	"openssh": "ansible_ssh_executable ansible_ssh_pkcs11_provider",
+	"docker":  "ansible_docker_host ansible_docker_user ansible_docker_extra_args ansible_docker_timeout ansible_docker_executable",
+	"podman":  "ansible_podman_host ansible_podman_executable ansible_podman_extra_args",
+	"kubectl": kubectlVariables("kubectl") + " ansible_kubectl_pod ansible_kubectl_container ansible_kubectl_namespace",
+	"oc":      kubectlVariables("oc") + " ansible_oc_pod ansible_oc_container ansible_oc_namespace",
+	"chroot":  "ansible_chroot_exe ansible_executable",
+	"nspawn":  "ansible_nspawn_user",
+	"nsenter": "ansible_nsenter_pid",
+}
+
+func kubectlVariables(p string) string {
+	p = "ansible_" + p + "_"
+	return strings.ReplaceAll(" host server kubeconfig config context username user password token api_key client_cert cert_file client_key key_file ca_cert ssl_ca_cert validate_certs verify_ssl extra_args", " ", " "+p)[1:]
+}
+
+// Variables names the variables of a connection that belong into Target.Extra.
+func Variables(connection string) []string { return strings.Fields(variables[connection]) }
+
+// names are the full names of connections.
+var names = map[string]string{
+	"": "ssh", "smart": "ssh", "paramiko": "ssh", "paramiko_ssh": "ssh", "community.docker.docker": "docker", "community.docker.docker_api": "docker",
+	"community.docker.nsenter": "nsenter", "containers.podman.podman": "podman", "kubernetes.core.kubectl": "kubectl", "community.okd.oc": "oc",
+	"community.general.chroot": "chroot", "community.general.nspawn": "nspawn", "machinectl": "nspawn", "docker_api": "docker",
+}
+
+// Name gives the short name of a connection: that of its dialer.
+func Name(connection string) string {
+	connection = strings.TrimPrefix(strings.TrimPrefix(connection, "ansible.builtin."), "ansible.legacy.")
+	if n, ok := names[connection]; ok {
+		return n
+	}
+	return connection
 }
 
 // Dialer opens connections of one kind.

@@ -305,8 +305,8 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 	if o.timeout > 0 {
 		d.Timeout = o.timeout
 	}
-	if args := c.String("ssh:ssh_args"); args != "" && c.IsSet("ssh:ssh_args") {
-		d.CommonArgs = strings.TrimSpace(args + " " + d.CommonArgs)
+	if c.IsSet("ssh:ssh_args") {
+		d.SSHArgs = c.String("ssh:ssh_args")
 	}
 	var err error
 	passwordFile := first(o.passwordFile, c.String("CONNECTION_PASSWORD_FILE"))

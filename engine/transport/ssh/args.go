@@ -4,54 +4,72 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fettle/engine/transport/sshconfig"
 )
 
-// option is one option for ssh, its name in lower case; -F is "-f".
-type option struct{ name, value string }
+// arguments are what people pass to ssh, as options.
+type arguments struct {
+	options []string // as after -o, in their order
+	file    string   // -F
+}
 
-// understood are the options that can be given with -o and mean something here.
-var understood = []string{"addkeystoagent", "addressfamily", "bindaddress", "certificatefile", "ciphers", "connecttimeout",
-	"connectionattempts", "forwardagent", "globalknownhostsfile", "hashknownhosts", "hostkeyalgorithms", "hostkeyalias", "hostname",
-	"identitiesonly", "identityagent", "identityfile", "kbdinteractiveauthentication", "challengeresponseauthentication",
-	"kexalgorithms", "macs", "passwordauthentication", "port", "preferredauthentications", "proxycommand", "proxyjump",
-	"pubkeyauthentication", "sendenv", "serveralivecountmax", "serveraliveinterval", "stricthostkeychecking", "user", "userknownhostsfile"}
+// harmless are options about things that are so here anyway: one connection is kept for
+// the run, and its log is ours.
+var harmless = []string{"batchmode", "checkhostip", "compression", "controlmaster", "controlpath", "controlpersist", "escapechar",
+	"exitonforwardfailure", "forwardx11", "forwardx11trusted", "ipqos", "loglevel", "numberofpasswordprompts", "requesttty", "tcpkeepalive",
+	"updatehostkeys", "visualhostkey", "fingerprinthash", "addkeystoagent"}
 
-// needless are options about things that are so here anyway: one connection is kept for
-// the run, nothing is asked, the log is ours.
-var needless = []string{"batchmode", "checkhostip", "compression", "controlmaster", "controlpath", "controlpersist",
-	"escapechar", "exitonforwardfailure", "forwardx11", "ipqos", "loglevel", "numberofpasswordprompts", "requesttty", "tcpkeepalive",
-	"updatehostkeys", "verifyhostkeydns", "visualhostkey"}
-
-// refusals of options that would be set to what is not there.
-var onlyNo = []string{"gssapiauthentication", "gssapidelegatecredentials", "gssapikeyexchange", "hostbasedauthentication", "permitlocalcommand", "canonicalizehostname"}
-
-// ArgError is an argument for ssh that is not understood.
+// ArgError is an argument for ssh that has no meaning for a connection that runs commands.
 type ArgError struct{ Arg string }
 
 func (e *ArgError) Error() string {
-	return fmt.Sprintf("the ssh argument %q is not supported by the built-in ssh client (connection ssh); it needs the ssh program (connection openssh)", e.Arg)
+	return fmt.Sprintf("the ssh argument %q makes no sense here, or is none of ssh's", e.Arg)
 }
 
+// ProgramError says that what was configured can be done by the ssh program only.
+type ProgramError struct{ Why string }
+
+func (e *ProgramError) Error() string {
+	return e.Why + " is not supported by the built-in ssh client (connection ssh); it needs the ssh program (connection openssh)"
+}
+
+// flagOptions are ssh's letters that stand for options: with a value, or with the value
+// that the letter alone means.
+var flagOptions = map[byte]struct{ name, value string }{'o': {name: "-o"}, 'F': {name: "-F"}, 'J': {name: "ProxyJump"}, 'i': {name: "IdentityFile"},
+	'p': {name: "Port"}, 'l': {name: "User"}, 'b': {name: "BindAddress"}, 'c': {name: "Ciphers"}, 'm': {name: "MACs"}, 'P': {name: "Tag"},
+	'4': {"AddressFamily", "inet"}, '6': {"AddressFamily", "inet6"}, 'A': {"ForwardAgent", "yes"}, 'a': {"ForwardAgent", "no"}}
+
+const (
+	flagsWithout = "CqTtvxnkMy"  // they mean nothing here
+	flagsSkip    = "eS"          // neither do these, with a value
+	flagsProgram = "KXYLRDwIBEg" // only the program can do these
+	flagsNever   = "WNfGQVsO"    // these would not leave a connection for commands
+)
+
 // parseArgs understands what people pass in ansible_ssh_common_args and its kind.
-func parseArgs(args []string) ([]option, error) {
-	var out []option
+func parseArgs(args []string) (*arguments, error) {
+	out := &arguments{}
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		if len(a) < 2 || a[0] != '-' {
 			return nil, &ArgError{a}
 		}
 		for flags := a[1:]; flags != ""; {
-			name, known := flagOptions[flags[0]]
-			if !known {
-				return nil, &ArgError{a}
-			}
-			rest := flags[1:]
-			if name.value != "" || name.name == "" { // a flag without value
-				if name.name != "" {
-					out = append(out, name)
-				}
+			c, rest := flags[0], flags[1:]
+			o, known := flagOptions[c]
+			switch {
+			case strings.IndexByte(flagsWithout, c) >= 0:
 				flags = rest
 				continue
+			case known && o.value != "":
+				out.options = append(out.options, sshconfig.Arg(o.name, o.value))
+				flags = rest
+				continue
+			case strings.IndexByte(flagsProgram, c) >= 0:
+				return nil, &ProgramError{fmt.Sprintf("the ssh argument %q", a)}
+			case !known && strings.IndexByte(flagsSkip, c) < 0:
+				return nil, &ArgError{a}
 			}
 			if rest == "" {
 				if i++; i >= len(args) {
@@ -59,12 +77,8 @@ func parseArgs(args []string) ([]option, error) {
 				}
 				rest = args[i]
 			}
-			o, err := namedOption(name.name, rest)
-			if err != nil {
+			if err := out.add(c, o.name, rest); err != nil {
 				return nil, err
-			}
-			if o.name != "" {
-				out = append(out, o)
 			}
 			flags = ""
 		}
@@ -72,29 +86,36 @@ func parseArgs(args []string) ([]option, error) {
 	return out, nil
 }
 
-// flagOptions are ssh's letters: with a name only, a value follows; with neither, the
-// letter means nothing here.
-var flagOptions = map[byte]option{'o': {name: "-o"}, 'J': {name: "proxyjump"}, 'i': {name: "identityfile"}, 'p': {name: "port"},
-	'l': {name: "user"}, 'F': {name: "-f"}, 'b': {name: "bindaddress"}, 'c': {name: "ciphers"}, 'm': {name: "macs"},
-	'4': {"addressfamily", "inet"}, '6': {"addressfamily", "inet6"}, 'A': {"forwardagent", "yes"}, 'a': {"forwardagent", "no"},
-	'C': {}, 'q': {}, 'T': {}, 't': {}, 'v': {}, 'x': {}, 'n': {}, 'k': {}}
-
-func namedOption(name, value string) (option, error) {
-	if name != "-o" {
-		return option{name, value}, nil
-	}
-	key, v, ok := strings.Cut(value, "=")
-	if !ok {
-		if key, v, ok = strings.Cut(strings.TrimSpace(value), " "); !ok {
-			return option{}, fmt.Errorf("the ssh argument %q lacks its value", "-o "+value)
-		}
-	}
-	key, v = strings.ToLower(strings.TrimSpace(key)), strings.Trim(strings.TrimSpace(v), `"`)
+func (a *arguments) add(letter byte, name, value string) error {
 	switch {
-	case slices.Contains(understood, key):
-		return option{key, v}, nil
-	case slices.Contains(needless, key), slices.Contains(onlyNo, key) && (v == "no" || v == "false"):
-		return option{}, nil
+	case strings.IndexByte(flagsSkip, letter) >= 0:
+	case name == "-F":
+		a.file = value
+	case name == "-o":
+		o, err := keyword(value)
+		if err != nil || slices.Contains(harmless, o) {
+			return err
+		}
+		if o == "localforward" || o == "remoteforward" || o == "dynamicforward" {
+			return &ProgramError{fmt.Sprintf("the ssh argument %q", "-o "+value)}
+		}
+		a.options = append(a.options, value)
+	default:
+		a.options = append(a.options, sshconfig.Arg(name, value))
 	}
-	return option{}, &ArgError{"-o " + value}
+	return nil
+}
+
+// keyword is the name of an option given with -o.
+func keyword(option string) (string, error) {
+	option = strings.TrimSpace(option)
+	end := strings.IndexAny(option, " \t=")
+	if end <= 0 {
+		return "", fmt.Errorf("the ssh argument %q lacks its value", "-o "+option)
+	}
+	name := strings.ToLower(option[:end])
+	if !sshconfig.Known(name) {
+		return "", &ArgError{"-o " + option}
+	}
+	return name, nil
 }

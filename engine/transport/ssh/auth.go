@@ -2,119 +2,37 @@ package ssh
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// keyring reads private keys, each file once a run.
-type keyring struct {
-	mu   sync.Mutex
-	keys map[string]*keyFile
-}
-
-type keyFile struct {
-	signers []ssh.Signer  // certificate first, when there is one
-	public  ssh.PublicKey // also of keys that cannot be opened, from their .pub
-	err     error
-}
-
-func (k *keyring) load(path, passphrase string) *keyFile {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	id := path + "\x00" + passphrase
-	if f := k.keys[id]; f != nil {
-		return f
-	}
-	f := readKey(path, passphrase)
-	if k.keys == nil {
-		k.keys = map[string]*keyFile{}
-	}
-	k.keys[id] = f
-	return f
-}
-
-func readKey(path, passphrase string) *keyFile {
-	f := &keyFile{}
-	if b, err := os.ReadFile(path + ".pub"); err == nil {
-		f.public, _, _, _, _ = ssh.ParseAuthorizedKey(b)
-	}
-	signer, err := openKey(path, passphrase)
-	if err != nil {
-		f.err = err
-		return f
-	}
-	f.public = signer.PublicKey()
-	if c := certSigner(path+"-cert.pub", signer); c != nil {
-		f.signers = append(f.signers, c)
-	}
-	f.signers = append(f.signers, signer)
-	return f
-}
-
-func openKey(path, passphrase string) (ssh.Signer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode()&0o077 != 0 && ownFile(info) {
-		return nil, fmt.Errorf("%s may be read by others (mode %04o): ssh does not use such a key", path, info.Mode().Perm())
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := ssh.ParsePrivateKey(b)
-	var locked *ssh.PassphraseMissingError
-	if errors.As(err, &locked) {
-		if passphrase == "" {
-			return nil, fmt.Errorf("%s is encrypted, and no passphrase is given", path)
-		}
-		if signer, err = ssh.ParsePrivateKeyWithPassphrase(b, []byte(passphrase)); err != nil {
-			return nil, fmt.Errorf("%s: wrong passphrase", path)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return signer, nil
-}
-
-// certSigner joins a certificate file and its key; nil when there is none.
-func certSigner(path string, key ssh.Signer) ssh.Signer {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(b)
-	cert, ok := public.(*ssh.Certificate)
-	if err != nil || !ok {
-		return nil
-	}
-	s, err := ssh.NewCertSigner(cert, key)
-	if err != nil {
-		return nil
-	}
-	return s
-}
-
 // login gathers the ways to log in to one host.
 type login struct {
+	ctx      context.Context
 	s        *settings
 	keys     *keyring
+	ask      *asker   // nil: nobody can be asked
 	problems []string // why keys could not be used, for the message when all fails
 	agent    net.Conn
+	program  bool // there is a key that only the ssh program can use
 }
 
 func (l *login) close() {
 	if l.agent != nil {
 		_ = l.agent.Close()
+	}
+}
+
+func (l *login) problem(text string) {
+	if !slices.Contains(l.problems, text) {
+		l.problems = append(l.problems, text)
 	}
 }
 
@@ -151,74 +69,132 @@ func (l *login) answer(_, _ string, questions []string, echos []bool) ([]string,
 }
 
 // signers are the keys in the order to try: files first when they were named, the agent's
-// first when not.
+// first when not, and last those for which a passphrase must be asked. A certificate
+// stands before its key.
 func (l *login) signers() []ssh.Signer {
-	files, publics := l.fileSigners()
+	files, locked, publics := l.fileSigners()
 	agents := l.agentSigners(publics)
+	all := slices.Concat(files, agents)
 	if l.s.defaultKeys {
-		return unique(append(agents, files...))
+		all = slices.Concat(agents, files)
 	}
-	return unique(append(files, agents...))
+	for _, k := range locked {
+		if !slices.ContainsFunc(agents, func(s ssh.Signer) bool { return samePublic(s.PublicKey(), k.PublicKey()) }) {
+			all = append(all, k)
+		}
+	}
+	return l.allowed(unique(append(l.certified(all), all...)))
 }
 
-func (l *login) fileSigners() (signers []ssh.Signer, publics []ssh.PublicKey) {
+// fileSigners opens the key files; locked are those that need a passphrase first.
+func (l *login) fileSigners() (signers, locked []ssh.Signer, publics []ssh.PublicKey) {
 	for _, path := range l.s.keyFiles {
 		f := l.keys.load(path, l.s.passphrase)
 		if f.public != nil {
 			publics = append(publics, f.public)
 		}
-		if f.err != nil {
-			if !l.s.defaultKeys || !errors.Is(f.err, os.ErrNotExist) {
-				l.problems = append(l.problems, keyProblem(f.err))
+		switch {
+		case f.err == nil:
+			signers = append(signers, f.signers...)
+		case f.hardware:
+			l.program = true
+			l.problem("the key " + path + " lives in a security key, which needs an ssh agent or the ssh program (connection openssh)")
+		case f.locked && l.ask.there() && f.public != nil:
+			k := &lockedKey{login: l, path: path, public: f.public}
+			if c := readCert(path + "-cert.pub"); c != nil && samePublic(c.Key, f.public) {
+				if s, err := ssh.NewCertSigner(c, k); err == nil {
+					locked = append(locked, s)
+				}
 			}
-			continue
+			locked = append(locked, k)
+		case f.agentOnly:
+		case !l.s.defaultKeys || !os.IsNotExist(f.err):
+			l.problem(keyProblem(f.err))
 		}
-		for _, c := range l.s.certFiles {
-			if s := certSigner(c, f.signers[len(f.signers)-1]); s != nil {
-				signers = append(signers, s)
-			}
-		}
-		signers = append(signers, f.signers...)
 	}
-	return signers, publics
+	return signers, locked, publics
 }
 
-func keyProblem(err error) string {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return fmt.Sprintf("cannot read the key %s: %v", pe.Path, pe.Err)
+// certified joins the named certificates with the keys they are for.
+func (l *login) certified(signers []ssh.Signer) (out []ssh.Signer) {
+	for _, path := range l.s.certFiles {
+		c := readCert(path)
+		if c == nil {
+			l.problem("cannot read the certificate " + path)
+			continue
+		}
+		for _, s := range signers {
+			if !samePublic(s.PublicKey(), c.Key) {
+				continue
+			}
+			if x, err := ssh.NewCertSigner(c, s); err == nil {
+				out = append(out, x)
+				break
+			}
+		}
 	}
-	return "cannot use the key " + err.Error()
+	return out
+}
+
+// allowed keeps to PubkeyAcceptedAlgorithms.
+func (l *login) allowed(signers []ssh.Signer) (out []ssh.Signer) {
+	if len(l.s.keyAlgs) == 0 {
+		return signers
+	}
+	for _, s := range signers {
+		var algs []string
+		for _, a := range signatureAlgorithms(s.PublicKey().Type()) {
+			if slices.Contains(l.s.keyAlgs, a) {
+				algs = append(algs, strings.TrimSuffix(a, "-cert-v01@openssh.com"))
+			}
+		}
+		as, ok := s.(ssh.AlgorithmSigner)
+		if len(algs) == 0 || !ok {
+			continue
+		}
+		if s.PublicKey().Type() == ssh.KeyAlgoRSA {
+			if x, err := ssh.NewSignerWithAlgorithms(as, algs); err == nil {
+				s = x
+			}
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func (l *login) agentSigners(publics []ssh.PublicKey) []ssh.Signer {
 	if l.s.agent == "" {
 		return nil
 	}
-	c, err := net.Dial("unix", l.s.agent)
+	c, err := (&net.Dialer{}).DialContext(l.ctx, "unix", l.s.agent)
 	if err != nil {
-		l.problems = append(l.problems, fmt.Sprintf("cannot reach the ssh agent: %v", err))
+		l.problem(fmt.Sprintf("cannot reach the ssh agent: %v", err))
 		return nil
 	}
 	l.agent = c
 	signers, err := agent.NewClient(c).Signers()
 	if err != nil {
-		l.problems = append(l.problems, fmt.Sprintf("the ssh agent does not answer: %v", err))
+		l.problem(fmt.Sprintf("the ssh agent does not answer: %v", err))
 		return nil
 	}
 	if !l.s.identitiesOnly {
 		return signers
 	}
+	for _, p := range l.s.certFiles {
+		if c := readCert(p); c != nil {
+			publics = append(publics, c, c.Key)
+		}
+	}
 	var out []ssh.Signer
 	for _, s := range signers {
-		for _, p := range publics {
-			if bytes.Equal(s.PublicKey().Marshal(), p.Marshal()) {
-				out = append(out, s)
-			}
+		if slices.ContainsFunc(publics, func(p ssh.PublicKey) bool { return samePublic(p, s.PublicKey()) }) {
+			out = append(out, s)
 		}
 	}
 	return out
 }
+
+func samePublic(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
 func unique(signers []ssh.Signer) (out []ssh.Signer) {
 	seen := map[string]bool{}

@@ -19,6 +19,7 @@ import (
 
 	"fettle/engine/transport"
 	"fettle/engine/transport/become"
+	"fettle/engine/transport/sshconfig"
 )
 
 // conn is one SSH connection. When the server allows only so many sessions on it
@@ -43,8 +44,8 @@ func (c *conn) add(client *ssh.Client) {
 	c.mu.Lock()
 	c.clients = append(c.clients, client)
 	c.mu.Unlock()
-	if c.s.fwdAgent && c.s.agent != "" {
-		_ = agent.ForwardToRemote(client, c.s.agent)
+	if c.s.fwdAgent != "" {
+		_ = agent.ForwardToRemote(client, c.s.fwdAgent)
 	}
 	go func() {
 		err := client.Wait()
@@ -173,7 +174,12 @@ func (c *conn) begin(p *process, command string, opts transport.StartOptions) er
 			_, _ = p.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{k, v}))
 		}
 	}
-	if c.s.fwdAgent && c.s.agent != "" {
+	for _, kv := range c.s.setEnv {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			_, _ = p.SendRequest("env", false, ssh.Marshal(struct{ Name, Value string }{k, v}))
+		}
+	}
+	if c.s.fwdAgent != "" {
 		_, _ = p.SendRequest("auth-agent-req@openssh.com", false, nil)
 	}
 	if opts.PTY {
@@ -203,7 +209,7 @@ type ptyRequest struct {
 
 func (c *conn) sends(name string) bool {
 	for _, p := range c.s.sendEnv {
-		if wildcard(p, name) {
+		if sshconfig.Match(p, name) {
 			return true
 		}
 	}

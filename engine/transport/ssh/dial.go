@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,16 +20,24 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"fettle/engine/transport"
+	"fettle/engine/transport/sshconfig"
 )
 
 // Dialer opens SSH connections. The zero value is ready; one is used for a whole run, as
 // it keeps what hosts share: configuration, keys, known hosts and the way through jump
 // hosts.
 type Dialer struct {
-	config config
+	// Program connects with the ssh program, where what is configured needs it; nil when
+	// there is none.
+	Program transport.Dialer
+	// Ask asks for passphrases and new host keys; nil when nobody can be asked.
+	Ask Ask
+
+	files  sshconfig.Files
 	known  knownHosts
 	keys   keyring
 	gates  gates
+	asking sync.Mutex
 
 	mu     sync.Mutex
 	jumps  map[string]*jump
@@ -44,15 +53,28 @@ type jump struct {
 
 // Dial connects and logs in.
 func (d *Dialer) Dial(ctx context.Context, t *transport.Target) (transport.Conn, error) {
-	s, err := d.config.resolve(t)
-	if err != nil {
-		return nil, &transport.UnreachableError{Msg: err.Error(), Err: err}
+	if p := t.Var("ansible_ssh_executable"); p != "" && p != "ssh" && d.Program != nil {
+		return d.Program.Dial(ctx, t)
 	}
-	client, err := d.connect(ctx, s)
-	if err != nil {
+	s, err := d.resolve(ctx, t)
+	if err == nil && t.Var("ansible_ssh_pkcs11_provider") != "" {
+		err = &ProgramError{"ansible_ssh_pkcs11_provider"}
+	}
+	var client *ssh.Client
+	if err == nil {
+		if client, err = d.connect(ctx, s); err == nil {
+			return newConn(d, s, client), nil
+		}
+	}
+	var need *ProgramError
+	var auth *authError
+	if d.Program != nil && (errors.As(err, &need) || errors.As(err, &auth) && auth.program) {
+		return d.Program.Dial(ctx, t)
+	}
+	if ctx.Err() != nil || transport.IsUnreachable(err) {
 		return nil, err
 	}
-	return newConn(d, s, client), nil
+	return nil, &transport.UnreachableError{Msg: err.Error(), Err: err}
 }
 
 // Close ends the connections to jump hosts.
@@ -125,7 +147,8 @@ func (e *turnedAwayError) Unwrap() error { return e.err }
 func canRetry(err error) bool {
 	var key *HostKeyError
 	var auth *authError
-	return !errors.As(err, &key) && !errors.As(err, &auth)
+	var need *ProgramError
+	return !errors.As(err, &key) && !errors.As(err, &auth) && !errors.As(err, &need) && !errors.Is(err, errCircle)
 }
 
 // gates bound the connections that are being opened, per server and in all: sshd drops
@@ -224,7 +247,10 @@ func isTimeout(err error) bool {
 const loginTime = 30 * time.Second
 
 // authError is a refusal to let us in.
-type authError struct{ msg string }
+type authError struct {
+	msg     string
+	program bool // the ssh program has further ways
+}
 
 func (e *authError) Error() string { return e.msg }
 
@@ -233,24 +259,24 @@ func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh
 	if err != nil {
 		return nil, err
 	}
-	l := &login{s: s, keys: &d.keys}
-	defer l.close()
-	cfg, err := s.clientConfig(v)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Auth = l.methods()
 	// Not every connection has deadlines: one that takes too long is closed.
 	late := make(chan struct{})
-	timer := time.AfterFunc(max(s.timeout, loginTime), func() { close(late); _ = raw.Close() })
+	limit := max(s.timeout, loginTime)
+	timer := time.AfterFunc(limit, func() { close(late); _ = raw.Close() })
 	defer timer.Stop()
+	ask := &asker{ask: d.Ask, one: &d.asking, clock: timer, limit: limit}
+	v.ctx, v.ask = ctx, ask
+	l := &login{ctx: ctx, s: s, keys: &d.keys, ask: ask}
+	defer l.close()
+	cfg := s.clientConfig(v)
+	cfg.Auth = l.methods()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	counted := &countingConn{Conn: raw}
 	conn, chans, reqs, err := ssh.NewClientConn(counted, s.address(), cfg)
 	if err != nil {
 		select {
 		case <-late:
-			return nil, fmt.Errorf("the log-in was not done within %v", max(s.timeout, loginTime))
+			return nil, fmt.Errorf("the log-in was not done within %v", limit)
 		default:
 		}
 		return nil, s.handshakeError(err, l, len(cfg.Auth), counted)
@@ -301,7 +327,7 @@ func (s *settings) handshakeError(err error, l *login, methods int, c *countingC
 	if len(l.problems) > 0 {
 		msg += "; " + strings.Join(l.problems, "; ")
 	}
-	return &authError{msg}
+	return &authError{msg, l.program || len(s.elsewhere) > 0}
 }
 
 func withoutNone(words []string) (out []string) {
@@ -313,70 +339,10 @@ func withoutNone(words []string) (out []string) {
 	return out
 }
 
-func (s *settings) clientConfig(v *verifier) (*ssh.ClientConfig, error) {
-	cfg := &ssh.ClientConfig{User: s.user, HostKeyCallback: v.check, ClientVersion: "SSH-2.0-fettle"}
-	supported := ssh.SupportedAlgorithms()
-	var err error
-	pick := func(spec string, defaults []string) []string {
-		if err != nil {
-			return nil
-		}
-		var out []string
-		out, err = choose(spec, defaults)
-		return out
-	}
-	cfg.HostKeyAlgorithms = v.algorithms(pick(s.keyAlgs, supported.HostKeys))
-	cfg.Ciphers = pick(s.ciphers, supported.Ciphers)
-	cfg.KeyExchanges = pick(s.kex, supported.KeyExchanges)
-	cfg.MACs = pick(s.macs, supported.MACs)
-	return cfg, err
-}
-
-// choose applies one of ssh's algorithm lists (with +, - or ^) to what is supported.
-func choose(spec string, supported []string) ([]string, error) {
-	if spec == "" {
-		return supported, nil
-	}
-	list := strings.Split(strings.TrimLeft(spec, "+-^"), ",")
-	var out []string
-	match := func(a string) bool {
-		for _, p := range list {
-			if wildcard(p, a) {
-				return true
-			}
-		}
-		return false
-	}
-	switch spec[0] {
-	case '+':
-		return supported, nil // nothing more is supported
-	case '-':
-		for _, a := range supported {
-			if !match(a) {
-				out = append(out, a)
-			}
-		}
-	case '^':
-		for _, first := range []bool{true, false} {
-			for _, a := range supported {
-				if match(a) == first {
-					out = append(out, a)
-				}
-			}
-		}
-	default:
-		for _, p := range list {
-			for _, a := range supported {
-				if wildcard(p, a) {
-					out = append(out, a)
-				}
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("none of the algorithms %q is supported", spec)
-	}
-	return out, nil
+func (s *settings) clientConfig(v *verifier) *ssh.ClientConfig {
+	cfg := &ssh.ClientConfig{User: s.user, HostKeyCallback: v.check, ClientVersion: "SSH-2.0-fettle", HostKeyAlgorithms: v.algorithms(s.hostAlgs)}
+	cfg.Ciphers, cfg.KeyExchanges, cfg.MACs = s.ciphers, s.kex, s.macs
+	return cfg
 }
 
 // through opens the jump hosts on the way and returns the last one; nil when there is none.
@@ -384,7 +350,10 @@ func (d *Dialer) through(ctx context.Context, s *settings) (*ssh.Client, error) 
 	if len(s.jump) == 0 {
 		return nil, nil
 	}
-	key := strings.Join(s.jump, ",") + "\x00" + s.configOpt
+	key := s.way()
+	if slices.Contains(s.via, key) { // it would wait for itself
+		return nil, errCircle
+	}
 	d.mu.Lock()
 	j := d.jumps[key]
 	if j == nil || j.over() {
@@ -411,6 +380,8 @@ func (d *Dialer) through(ctx context.Context, s *settings) (*ssh.Client, error) 
 	}
 }
 
+var errCircle = errors.New("the way to it leads in a circle (ProxyJump)")
+
 // over tells whether a new connection is needed; the dialer's lock is held.
 func (j *jump) over() bool {
 	select {
@@ -427,38 +398,14 @@ func (j *jump) over() bool {
 
 func (d *Dialer) openJump(ctx context.Context, s *settings) (*ssh.Client, error) {
 	last := len(s.jump) - 1
-	var args []option
-	if s.configOpt != "" {
-		args = append(args, option{"-f", s.configOpt})
-	}
-	spec := strings.TrimPrefix(s.jump[last], "ssh://")
-	user, rest, hasUser := strings.Cut(spec, "@")
-	if !hasUser {
-		rest = spec
-	}
-	host, port, err := net.SplitHostPort(rest)
+	hop, err := d.hop(ctx, s, s.jump[last])
 	if err != nil {
-		host, port = strings.Trim(rest, "[]"), ""
-	}
-	hop, err := d.config.resolveHost(host, args)
-	if err != nil {
-		return nil, err
-	}
-	if hasUser {
-		hop.user = user
-	}
-	if port != "" {
-		if hop.port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("jump host %q: %q is no port", s.jump[last], port)
-		}
+		return nil, fmt.Errorf("jump host %s: %w", s.jump[last], err)
 	}
 	if last > 0 {
-		hop.jump = s.jump[:last]
+		hop.jump, hop.proxyCommand = s.jump[:last], ""
 	}
 	hop.retries, hop.timeout = s.retries, s.timeout
-	if s.strict == "no" {
-		hop.strict = "no"
-	}
 	c, err := d.connect(ctx, hop)
 	if err != nil {
 		return nil, fmt.Errorf("jump host %s: %w", s.jump[last], err)
@@ -469,10 +416,38 @@ func (d *Dialer) openJump(ctx context.Context, s *settings) (*ssh.Client, error)
 	return c, nil
 }
 
+// hop are the settings of a jump host: those of ssh's own files, as ssh passes nothing on
+// to it.
+func (d *Dialer) hop(ctx context.Context, s *settings, jump string) (*settings, error) {
+	spec := strings.TrimSuffix(strings.TrimPrefix(jump, "ssh://"), "/")
+	q := sshconfig.Query{File: s.file}
+	if i := strings.LastIndexByte(spec, '@'); i >= 0 {
+		q.Args, spec = append(q.Args, sshconfig.Arg("User", spec[:i])), spec[i+1:]
+	}
+	host, port, err := net.SplitHostPort(spec)
+	if err != nil {
+		host, port = strings.Trim(spec, "[]"), ""
+	}
+	if q.Host = host; port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, fmt.Errorf("%q is no port", port)
+		}
+		q.Args = append(q.Args, "Port="+port)
+	}
+	hop, err := d.resolveHost(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	hop.via = append(slices.Clone(s.via), s.way())
+	return hop, nil
+}
+
+// way names the jump hosts on the way.
+func (s *settings) way() string { return strings.Join(s.jump, ",") + "\x00" + s.file }
+
 // proxy runs the ProxyCommand and talks through it.
 func (s *settings) proxy() (net.Conn, error) {
-	line := strings.NewReplacer("%%", "%", "%h", s.host, "%n", s.alias, "%p", strconv.Itoa(s.port), "%r", s.user).Replace(s.proxyCommand)
-	cmd := exec.Command("/bin/sh", "-c", "exec "+line)
+	cmd := exec.Command("/bin/sh", "-c", "exec "+s.proxyCommand)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stderr = nil
 	in, err := cmd.StdinPipe()

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1" // the hash of hashed known_hosts names
 	"encoding/base64"
@@ -16,6 +17,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"fettle/engine/transport/sshconfig"
 )
 
 // knownHosts are known_hosts files, each read once a run. Lines that cannot be read are
@@ -104,7 +107,7 @@ func (l *knownLine) matches(name string) bool {
 			continue
 		}
 		pattern, negated := strings.CutPrefix(strings.ToLower(p), "!")
-		if wildcard(pattern, name) {
+		if sshconfig.Match(pattern, name) {
 			if negated {
 				return false
 			}
@@ -126,31 +129,6 @@ func hashMatches(saltAndHash, name string) bool {
 	return hmac.Equal(mac.Sum(nil), hash)
 }
 
-// wildcard matches with * and ?.
-func wildcard(pattern, s string) bool {
-	for i := 0; i < len(pattern); i++ {
-		switch pattern[i] {
-		case '*':
-			for j := 0; j <= len(s); j++ {
-				if wildcard(pattern[i+1:], s[j:]) {
-					return true
-				}
-			}
-			return false
-		case '?':
-			if s == "" {
-				return false
-			}
-		default:
-			if s == "" || s[0] != pattern[i] {
-				return false
-			}
-		}
-		s = s[1:]
-	}
-	return s == ""
-}
-
 // HostKeyError says that a host's key is not the one expected.
 type HostKeyError struct{ Msg string }
 
@@ -162,6 +140,8 @@ type verifier struct {
 	known *knownHosts
 	name  string // as in known_hosts: host, or [host]:port
 	lines []*knownLine
+	ctx   context.Context
+	ask   *asker // nil: nobody can be asked
 }
 
 func (k *knownHosts) verifier(s *settings) (*verifier, error) {
@@ -205,13 +185,19 @@ func (v *verifier) algorithms(all []string) []string {
 }
 
 func signatureAlgorithms(keyType string) []string {
-	if keyType == ssh.KeyAlgoRSA {
-		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+	switch keyType {
+	case ssh.KeyAlgoRSA:
+		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA}
+	case ssh.CertAlgoRSAv01:
+		return []string{ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSAv01}
 	}
 	return []string{keyType}
 }
 
-func (v *verifier) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+func (v *verifier) check(_ string, remote net.Addr, key ssh.PublicKey) error {
+	if a, ok := remote.(*net.TCPAddr); ok && v.s.trustLocal && a.IP.IsLoopback() && len(v.s.jump) == 0 {
+		return nil
+	}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		return v.checkCert(cert)
 	}
@@ -242,8 +228,41 @@ func (v *verifier) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if v.s.strict == "accept-new" {
 		return v.add(key)
 	}
-	return &HostKeyError{fmt.Sprintf("the host key of %s is not known (%s): add it to %s, or turn host_key_checking off",
-		v.name, fingerprint(key), firstOr(v.s.userFiles, "~/.ssh/known_hosts"))}
+	if v.s.strict == "ask" && v.ask.there() {
+		return v.confirm(key)
+	}
+	advice := ", or turn host_key_checking off"
+	if len(v.s.via) > 0 {
+		advice = "" // it is not about jump hosts
+	}
+	return &HostKeyError{fmt.Sprintf("the host key of %s is not known (%s): add it to %s%s",
+		v.name, fingerprint(key), firstOr(v.s.userFiles, "~/.ssh/known_hosts"), advice)}
+}
+
+// confirm asks whether a new key is right, as ssh does: yes, no, or the fingerprint.
+func (v *verifier) confirm(key ssh.PublicKey) (err error) {
+	print := ssh.FingerprintSHA256(key)
+	text := fmt.Sprintf("The authenticity of host '%s' can't be established.\n%s.\nAre you sure you want to continue connecting (yes/no/[fingerprint])? ", v.name, fingerprint(key))
+	v.ask.wait(func() {
+		var answer string
+		for {
+			if answer, err = v.ask.question(v.ctx, text, true); err != nil {
+				return
+			}
+			switch answer = strings.TrimSpace(answer); {
+			case strings.EqualFold(answer, "yes"), answer == print:
+				return
+			case strings.EqualFold(answer, "no"), answer == "":
+				err = errors.New("it was not confirmed")
+				return
+			}
+			text = "Please type 'yes', 'no' or the fingerprint: "
+		}
+	})
+	if err != nil {
+		return &HostKeyError{fmt.Sprintf("the host key of %s is not known (%s): %v", v.name, fingerprint(key), err)}
+	}
+	return v.add(key)
 }
 
 func (v *verifier) changed(key ssh.PublicKey, known []*knownLine) error {

@@ -59,7 +59,7 @@ func expect(t *testing.T, err error, want ...string) {
 func TestLogin(t *testing.T) {
 	dir := t.TempDir()
 	key := transporttest.WriteKey(t, dir+"/id")
-	locked := lockedKey(t, dir+"/locked", "open sesame")
+	locked := writeLockedKey(t, dir+"/locked", "open sesame")
 	open := filepath.Join(dir, "open")
 	copyFile(t, dir+"/id", open, 0o644)
 	sock := startAgent(t, dir+"/id")
@@ -101,7 +101,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func lockedKey(t *testing.T, path, passphrase string) ssh.PublicKey {
+func writeLockedKey(t *testing.T, path, passphrase string) ssh.PublicKey {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -245,11 +245,13 @@ func TestJump(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	first, _ := startSim(t, sshsim.Options{})
 	second, _ := startSim(t, sshsim.Options{})
+	config := filepath.Join(t.TempDir(), "config") // jump hosts go by the files, not by the arguments
+	writeFile(t, config, "StrictHostKeyChecking no\nUserKnownHostsFile none\nIdentityAgent none\n")
 	d := newDialer(t)
 	var all sync.WaitGroup
 	for range 10 {
 		_, target := startSim(t, sshsim.Options{})
-		target.CommonArgs = append(target.CommonArgs, "-J", fmt.Sprintf("a@127.0.0.1:%d,b@127.0.0.1:%d", first.Addr().Port, second.Addr().Port))
+		target.CommonArgs = append(target.CommonArgs, "-F", config, "-J", fmt.Sprintf("a@127.0.0.1:%d,b@127.0.0.1:%d", first.Addr().Port, second.Addr().Port))
 		all.Go(func() {
 			if err := dialAndRun(t, d, target); err != nil {
 				t.Error(err)
@@ -263,6 +265,12 @@ func TestJump(t *testing.T) {
 	_, target := startSim(t, sshsim.Options{})
 	target.CommonArgs = append(target.CommonArgs, "-J", "127.0.0.1:1")
 	expect(t, dialAndRun(t, d, target), "jump host 127.0.0.1:1")
+	_, target = startSim(t, sshsim.Options{})
+	target.CommonArgs = append(target.CommonArgs, "-J", fmt.Sprintf("a@127.0.0.1:%d", first.Addr().Port))
+	expect(t, dialAndRun(t, d, target), "jump host", "is not known") // checking is off for the target only
+	writeFile(t, config, "Host *\n ProxyJump b1\nHost b1\n HostName 127.0.0.1\n")
+	target.CommonArgs = []string{"-F", config}
+	expect(t, dialAndRun(t, newDialer(t), target), "leads in a circle")
 }
 
 func TestProxyCommand(t *testing.T) {
@@ -358,23 +366,27 @@ func TestArgs(t *testing.T) {
 		args string
 		want string // options, or the error
 	}{
-		{"-C -o ControlMaster=auto -o ControlPersist=60s", "[]"},
-		{"-o Port=2222 -p 23 -oUser=a -l b", "[{port 2222} {port 23} {user a} {user b}]"},
-		{"-J a,b -i /k -F none -A -4", "[{proxyjump a,b} {identityfile /k} {-f none} {forwardagent yes} {addressfamily inet}]"},
-		{"-qCp 5", "[{port 5}]"},
-		{"-o GSSAPIAuthentication=no", "[]"},
-		{"-o GSSAPIAuthentication=yes", `the ssh argument "-o GSSAPIAuthentication=yes" is not supported`},
-		{"-o PKCS11Provider=x", `"-o PKCS11Provider=x" is not supported`},
-		{"-W a:1", `"-W" is not supported`},
-		{"-L 1:a:2", `"-L" is not supported`},
-		{"host", `"host" is not supported`},
+		{"-C -o ControlMaster=auto -o ControlPersist=60s", "[] "},
+		{"-o Port=2222 -p 23 -oUser=a -l b", `[Port=2222 Port="23" User=a User="b"] `},
+		{"-J a,b -i /k -F none -A -4", `[ProxyJump=a,b IdentityFile="/k" ForwardAgent="yes" AddressFamily="inet"] none`},
+		{"-qCp 5", `[Port="5"] `},
+		{"-tt -vvv -T -S /x/%C -e none", "[] "},
+		{"-o GSSAPIAuthentication=yes", "[GSSAPIAuthentication=yes] "},
+		{"-K", `the ssh argument "-K" is not supported by the built-in ssh client`},
+		{"-L 1:a:2", `"-L" is not supported by the built-in ssh client`},
+		{"-o LocalForward=1 -q", `"-o LocalForward=1" is not supported`},
+		{"-W a:1", `"-W" makes no sense here`},
+		{"-o Unheard=of", `"-o Unheard=of" makes no sense here, or is none of ssh's`},
+		{"host", `"host" makes no sense here`},
 		{"-i", "lacks its value"},
 		{"-o Port", "lacks its value"},
 	} {
 		o, err := parseArgs(strings.Fields(tt.args))
-		got := fmt.Sprint(o)
+		got := ""
 		if err != nil {
 			got = err.Error()
+		} else {
+			got = fmt.Sprint(o.options, " ", o.file)
 		}
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %s; want %s", tt.args, got, tt.want)
@@ -383,13 +395,13 @@ func TestArgs(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	all := []string{"a1", "a2", "b"}
-	for spec, want := range map[string]string{"": "a1 a2 b", "b,a1": "b a1", "-a*": "b", "^b": "b a1 a2", "+x": "a1 a2 b", "x,a2": "a2"} {
-		if got, err := choose(spec, all); err != nil || strings.Join(got, " ") != want {
+	usual, more := []string{"a1", "a2", "b"}, []string{"old"}
+	for spec, want := range map[string]string{"": "a1 a2 b", "b,a1": "b a1", "-a*": "b", "^b": "b a1 a2", "+x": "a1 a2 b", "+old": "a1 a2 b old", "x,a2": "a2", "old": "old", "^old": "old a1 a2 b"} {
+		if got, err := choose(spec, usual, more); err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: %v, %v; want %s", spec, got, err, want)
 		}
 	}
-	if _, err := choose("x", all); err == nil {
+	if _, err := choose("x", usual, more); err == nil {
 		t.Error("nothing was chosen, without error")
 	}
 }

@@ -1,24 +1,24 @@
 package ssh
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/kevinburke/ssh_config"
+	"golang.org/x/crypto/ssh"
 
 	"fettle/engine/transport"
+	"fettle/engine/transport/sshconfig"
 )
 
 // settings are what is known about how to reach one host, from the inventory, the
-// arguments for ssh and ssh's configuration files, in this order.
+// arguments for ssh and ssh's configuration files.
 type settings struct {
 	alias    string // as the user named it
 	host     string
@@ -33,351 +33,324 @@ type settings struct {
 	identitiesOnly bool
 	agent          string // socket; "" means none
 	methods        []string
+	keyAlgs        []string // signatures that may be offered
+	elsewhere      []string // further ways to log in that only the ssh program has
 
-	strict      string // yes, accept-new, no
+	strict      string // yes, ask, accept-new, no
 	userFiles   []string
 	globalFiles []string
 	keyAlias    string
 	hashNames   bool
+	trustLocal  bool // keys of this machine are not checked
 
 	jump         []string // hops, first one first
 	proxyCommand string
 
-	network   string // tcp, tcp4, tcp6
-	bind      string
-	timeout   time.Duration
-	retries   int
-	alive     time.Duration
-	aliveMax  int
-	keyAlgs   string
-	ciphers   string
-	kex       string
-	macs      string
-	sendEnv   []string
-	fwdAgent  bool
-	configOpt string // -F
+	network  string // tcp, tcp4, tcp6
+	bind     string
+	timeout  time.Duration
+	retries  int
+	alive    time.Duration
+	aliveMax int
+	hostAlgs []string
+	ciphers  []string
+	kex      []string
+	macs     []string
+	sendEnv  []string
+	setEnv   []string
+	fwdAgent string   // socket of the agent to forward; "" means none
+	file     string   // -F
+	via      []string // of a jump host: the ways it is part of, to notice a circle
 }
 
 // address is where the TCP connection goes.
 func (s *settings) address() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
-// config are ssh's configuration files, each read once.
-type config struct {
-	mu    sync.Mutex
-	files map[string]*configFile
+// resolve works the settings of a target out. What ansible itself gives to ssh stands
+// between ssh_args, which win over it, and the common and extra arguments.
+func (d *Dialer) resolve(ctx context.Context, t *transport.Target) (*settings, error) {
+	before, err := parseArgs(t.SSHArgs)
+	if err != nil {
+		return nil, err
+	}
+	after, err := parseArgs(t.CommonArgs)
+	if err != nil {
+		return nil, err
+	}
+	q := sshconfig.Query{Host: t.Address, File: after.file, Args: slices.Concat(before.options, ownOptions(t), after.options)}
+	if q.Host == "" {
+		q.Host = t.Name
+	}
+	if q.File == "" {
+		q.File = before.file
+	}
+	s, err := d.resolveHost(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	s.password, s.passphrase, s.retries = t.Password, t.KeyPassphrase, t.Retries
+	return s, nil
 }
 
-type configFile struct {
-	c   *ssh_config.Config
-	err error
-}
-
-const systemConfig = "/etc/ssh/ssh_config"
-
-func (c *config) load(path string) (*ssh_config.Config, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f := c.files[path]; f != nil {
-		return f.c, f.err
+// ownOptions are what the variables of the inventory say, as options.
+func ownOptions(t *transport.Target) (out []string) {
+	if !t.HostKeyChecking {
+		out = append(out, "StrictHostKeyChecking=no")
 	}
-	f := &configFile{}
-	b, err := os.ReadFile(path)
-	switch {
-	case os.IsNotExist(err):
-	case err != nil:
-		f.err = fmt.Errorf("cannot read the ssh configuration: %w", err)
-	default:
-		if f.c, err = ssh_config.DecodeBytes(b); err != nil {
-			f.err = fmt.Errorf("cannot use the ssh configuration %s: %w", path, err)
-		}
+	if t.Port != 0 {
+		out = append(out, "Port="+strconv.Itoa(t.Port))
 	}
-	if c.files == nil {
-		c.files = map[string]*configFile{}
+	for _, f := range t.KeyFiles {
+		out = append(out, sshconfig.Arg("IdentityFile", f))
 	}
-	c.files[path] = f
-	return f.c, f.err
-}
-
-// lookup finds options for an alias: arguments first, then the files in order.
-type lookup struct {
-	alias string
-	args  []option
-	files []*ssh_config.Config
-}
-
-func (c *config) lookup(alias string, args []option) (*lookup, error) {
-	l := &lookup{alias: alias, args: args}
-	paths := []string{filepath.Join(home(), ".ssh", "config"), systemConfig}
-	switch f := lastValue(args, "-f"); f {
-	case "":
-	case "none", os.DevNull:
-		paths = nil
-	default:
-		paths = []string{expandHome(f)}
-		if _, err := os.Stat(paths[0]); err != nil {
-			return nil, fmt.Errorf("cannot read the ssh configuration: %w", err)
-		}
+	if t.User != "" {
+		out = append(out, sshconfig.Arg("User", t.User))
 	}
-	for _, p := range paths {
-		f, err := c.load(p)
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
-			l.files = append(l.files, f)
-		}
-	}
-	return l, nil
-}
-
-func lastValue(args []option, name string) string {
-	for _, o := range slices.Backward(args) {
-		if o.name == name {
-			return o.value
-		}
-	}
-	return ""
-}
-
-// all gives every value of an option, most important first.
-func (l *lookup) all(name string) (out []string) {
-	for _, o := range l.args {
-		if o.name == strings.ToLower(name) {
-			out = append(out, o.value)
-		}
-	}
-	for _, f := range l.files {
-		if v, err := f.GetAll(l.alias, name); err == nil {
-			out = append(out, v...)
-		}
+	if t.Timeout > 0 {
+		out = append(out, "ConnectTimeout="+strconv.Itoa(t.Timeout))
 	}
 	return out
 }
 
-func (l *lookup) get(name string) string {
-	if v := l.all(name); len(v) > 0 {
-		return v[0]
+func (d *Dialer) resolveHost(ctx context.Context, q sshconfig.Query) (*settings, error) {
+	o, err := d.files.Resolve(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	s := &settings{alias: q.Host, host: o.HostName(), port: o.Port(), user: o.User(), file: q.File}
+	if s.host == "" {
+		s.host = q.Host
+	}
+	if why := onlyProgram(o); why != "" {
+		return nil, &ProgramError{why}
+	}
+	for _, step := range []func(*sshconfig.Options) error{s.identity, s.login, s.hostKeys, s.route, s.algorithms} {
+		if err := step(o); err != nil {
+			return nil, err
+		}
+	}
+	s.timeout = time.Duration(o.Int("connecttimeout", 10)) * time.Second
+	s.alive = time.Duration(o.Int("serveraliveinterval", 15)) * time.Second
+	s.aliveMax = o.Int("serveralivecountmax", 3)
+	return s, nil
+}
+
+// onlyProgram names the option that only the ssh program can do, if there is one.
+func onlyProgram(o *sshconfig.Options) string {
+	for _, name := range []string{"PKCS11Provider", "KnownHostsCommand", "RevokedHostKeys", "CASignatureAlgorithms", "BindInterface", "RequiredRSASize"} {
+		if v := o.Get(strings.ToLower(name)); v != "" && !strings.EqualFold(v, "none") {
+			return fmt.Sprintf("the ssh option %s (%s)", name, v)
+		}
+	}
+	for _, name := range []string{"CanonicalizeHostname", "VerifyHostKeyDNS", "Tunnel", "ProxyUseFdpass", "PermitLocalCommand"} {
+		if v := o.Get(strings.ToLower(name)); v != "" && v != "no" && v != "ask" {
+			return fmt.Sprintf("the ssh option %s (%s)", name, v)
+		}
 	}
 	return ""
 }
 
-func (l *lookup) number(name string, def int) (int, error) {
-	v := l.get(name)
-	if v == "" {
-		return def, nil
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("ssh option %s: %q is no number", name, v)
-	}
-	return n, nil
-}
+// defaultKeyNames are the keys ssh looks for when none is named, in its order.
+var defaultKeyNames = []string{"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"}
 
-func home() string {
-	if h := os.Getenv("HOME"); h != "" {
-		return h
-	}
-	if u, err := user.Current(); err == nil {
-		return u.HomeDir
-	}
-	return "/"
-}
-
-func expandHome(p string) string {
-	if p == "~" || strings.HasPrefix(p, "~/") {
-		return home() + p[1:]
-	}
-	return p
-}
-
-// resolve works the settings of a target out.
-func (c *config) resolve(t *transport.Target) (*settings, error) {
-	args, err := parseArgs(t.CommonArgs)
-	if err != nil {
-		return nil, err
-	}
-	alias := t.Address
-	if alias == "" {
-		alias = t.Name
-	}
-	s, err := c.resolveHost(alias, args)
-	if err != nil {
-		return nil, err
-	}
-	if t.User != "" {
-		s.user = t.User
-	}
-	if t.Port != 0 {
-		s.port = t.Port
-	}
-	if len(t.KeyFiles) > 0 {
-		rest := s.keyFiles
-		if s.defaultKeys {
-			rest = nil
+func (s *settings) identity(o *sshconfig.Options) (err error) {
+	path := func(p string) string {
+		if err == nil {
+			p, err = o.Path(p)
 		}
-		s.keyFiles, s.defaultKeys = append(slices.Clone(t.KeyFiles), rest...), false
-		for i, f := range s.keyFiles {
-			s.keyFiles[i] = expandHome(f)
+		return p
+	}
+	for _, f := range o.All("identityfile") {
+		if !strings.EqualFold(f, "none") {
+			s.keyFiles = append(s.keyFiles, path(f))
 		}
 	}
-	s.password, s.passphrase, s.retries = t.Password, t.KeyPassphrase, t.Retries
-	if !t.HostKeyChecking {
-		s.strict = "no"
-	}
-	if t.Timeout > 0 {
-		s.timeout = time.Duration(t.Timeout) * time.Second
-	}
-	return s, nil
-}
-
-func (c *config) resolveHost(alias string, args []option) (*settings, error) {
-	l, err := c.lookup(alias, args)
-	if err != nil {
-		return nil, err
-	}
-	s := &settings{alias: alias, host: alias, network: "tcp", configOpt: lastValue(args, "-f")}
-	if h := l.get("HostName"); h != "" {
-		s.host = strings.NewReplacer("%h", alias, "%n", alias, "%%", "%").Replace(h)
-	}
-	if s.user = l.get("User"); s.user == "" {
-		if u, err := user.Current(); err == nil {
-			s.user = u.Username
-		}
-	}
-	if s.port, err = l.number("Port", 22); err != nil {
-		return nil, err
-	}
-	for _, step := range []func(*lookup) error{s.identity, s.hostKeys, s.route, s.liveness, s.algorithms} {
-		if err := step(l); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-var defaultKeyNames = []string{"id_ed25519", "id_ecdsa", "id_rsa"}
-
-func (s *settings) identity(l *lookup) error {
-	for _, f := range l.all("IdentityFile") {
-		if f != "none" {
-			s.keyFiles = append(s.keyFiles, s.tokens(f))
-		}
-	}
-	if len(s.keyFiles) == 0 {
+	if len(o.All("identityfile")) == 0 {
 		s.defaultKeys = true
 		for _, n := range defaultKeyNames {
-			s.keyFiles = append(s.keyFiles, filepath.Join(home(), ".ssh", n))
+			s.keyFiles = append(s.keyFiles, filepath.Join(o.Home(), ".ssh", n))
 		}
 	}
-	for _, f := range l.all("CertificateFile") {
-		s.certFiles = append(s.certFiles, s.tokens(f))
+	for _, f := range o.All("certificatefile") {
+		if !strings.EqualFold(f, "none") {
+			s.certFiles = append(s.certFiles, path(f))
+		}
 	}
-	s.identitiesOnly = l.get("IdentitiesOnly") == "yes"
-	s.agent = os.Getenv("SSH_AUTH_SOCK")
-	switch a := l.get("IdentityAgent"); {
-	case a == "none":
-		s.agent = ""
-	case a == "" || a == "SSH_AUTH_SOCK":
-	case strings.HasPrefix(a, "$"):
-		s.agent = os.Getenv(strings.Trim(a, "${}"))
+	s.identitiesOnly = o.Flag("identitiesonly", false)
+	s.agent = agentSocket(o.Get("identityagent"), path)
+	switch f := o.Get("forwardagent"); strings.ToLower(f) {
+	case "", "no", "false":
+	case "yes", "true":
+		s.fwdAgent = s.agent
 	default:
-		s.agent = s.tokens(a)
+		s.fwdAgent = agentSocket(f, path)
 	}
+	return err
+}
+
+// agentSocket is where an agent listens: named by the environment, or by a path.
+func agentSocket(v string, path func(string) string) string {
+	switch {
+	case strings.EqualFold(v, "none"):
+		return ""
+	case v == "" || v == "SSH_AUTH_SOCK":
+		return os.Getenv("SSH_AUTH_SOCK")
+	case v[0] == '$' && !strings.HasPrefix(v, "${"):
+		return os.Getenv(v[1:])
+	}
+	return path(v)
+}
+
+// login says which methods are used.
+func (s *settings) login(o *sshconfig.Options) error {
 	s.methods = []string{"publickey", "keyboard-interactive", "password"}
-	if p := l.get("PreferredAuthentications"); p != "" {
+	if p := o.Get("preferredauthentications"); p != "" {
 		s.methods = strings.Split(p, ",")
+		if !slices.ContainsFunc(s.methods, func(m string) bool { return m == "publickey" || m == "keyboard-interactive" || m == "password" }) {
+			return &ProgramError{fmt.Sprintf("the ssh option PreferredAuthentications (%s)", p)}
+		}
 	}
-	for option, method := range map[string]string{"PubkeyAuthentication": "publickey", "PasswordAuthentication": "password",
-		"KbdInteractiveAuthentication": "keyboard-interactive", "ChallengeResponseAuthentication": "keyboard-interactive"} {
-		if l.get(option) == "no" {
+	for option, method := range map[string]string{"pubkeyauthentication": "publickey", "passwordauthentication": "password",
+		"kbdinteractiveauthentication": "keyboard-interactive"} {
+		if o.Get(option) == "no" {
 			s.methods = slices.DeleteFunc(s.methods, func(m string) bool { return m == method })
 		}
 	}
-	s.fwdAgent = l.get("ForwardAgent") == "yes"
-	for _, v := range l.all("SendEnv") {
+	if o.Flag("gssapiauthentication", false) && haveTicket() {
+		s.elsewhere = append(s.elsewhere, "GSSAPI")
+	}
+	if o.Flag("hostbasedauthentication", false) {
+		s.elsewhere = append(s.elsewhere, "hostbased")
+	}
+	s.sendEnv, s.setEnv = nil, o.All("setenv")
+	for _, v := range o.All("sendenv") {
 		s.sendEnv = append(s.sendEnv, strings.Fields(v)...)
 	}
 	return nil
 }
 
-// tokens replaces ssh's percent tokens and the tilde in a path.
-func (s *settings) tokens(p string) string {
-	local, _ := user.Current()
-	me := ""
-	if local != nil {
-		me = local.Username
+// haveTicket tells whether there may be a Kerberos ticket.
+func haveTicket() bool {
+	if os.Getenv("KRB5CCNAME") != "" {
+		return true
 	}
-	p = strings.NewReplacer("%%", "%", "%d", home(), "%h", s.host, "%n", s.alias, "%r", s.user, "%u", me,
-		"%p", strconv.Itoa(s.port)).Replace(p)
-	return expandHome(strings.Trim(p, `"`))
+	_, err := os.Stat("/tmp/krb5cc_" + strconv.Itoa(os.Getuid()))
+	return err == nil
 }
 
-func (s *settings) hostKeys(l *lookup) error {
-	switch v := l.get("StrictHostKeyChecking"); v {
-	case "", "yes", "ask", "true":
-		s.strict = "yes" // nobody is asked
-	case "no", "off", "false":
-		s.strict = "no"
-	case "accept-new":
-		s.strict = v
-	default:
-		return fmt.Errorf("ssh option StrictHostKeyChecking: unknown value %q", v)
+func (s *settings) hostKeys(o *sshconfig.Options) (err error) {
+	if s.strict = o.Get("stricthostkeychecking"); s.strict == "" {
+		s.strict = "ask"
 	}
-	s.userFiles = s.fileList(l.get("UserKnownHostsFile"), "~/.ssh/known_hosts ~/.ssh/known_hosts2")
-	s.globalFiles = s.fileList(l.get("GlobalKnownHostsFile"), "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
-	s.keyAlias = l.get("HostKeyAlias")
-	s.hashNames = l.get("HashKnownHosts") == "yes"
+	files := func(name, def string) (out []string) {
+		list := o.All(name)
+		if len(list) == 0 {
+			list = strings.Fields(def)
+		}
+		for _, f := range list {
+			if strings.EqualFold(f, "none") || f == os.DevNull || err != nil {
+				continue
+			}
+			f, err = o.Path(f)
+			out = append(out, f)
+		}
+		return out
+	}
+	s.userFiles = files("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")
+	s.globalFiles = files("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
+	s.keyAlias = o.Get("hostkeyalias")
+	s.hashNames = o.Flag("hashknownhosts", false)
+	s.trustLocal = o.Flag("nohostauthenticationforlocalhost", false)
+	return err
+}
+
+func (s *settings) route(o *sshconfig.Options) (err error) {
+	jump, cmd := o.Get("proxyjump"), o.Get("proxycommand")
+	switch {
+	case jump != "" && !strings.EqualFold(jump, "none"):
+		if jump, err = o.ExpandCommand(jump); err != nil {
+			return err
+		}
+		s.jump = strings.Split(jump, ",")
+		for i, h := range s.jump {
+			s.jump[i] = strings.TrimSpace(h)
+		}
+	case cmd != "" && !strings.EqualFold(cmd, "none"):
+		if s.proxyCommand, err = o.ExpandCommand(cmd); err != nil {
+			return err
+		}
+	}
+	s.network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[o.Get("addressfamily")]
+	if s.network == "" {
+		s.network = "tcp"
+	}
+	s.bind = o.Get("bindaddress")
 	return nil
 }
 
-func (s *settings) fileList(v, def string) (out []string) {
-	if v == "" {
-		v = def
+func (s *settings) algorithms(o *sshconfig.Options) (err error) {
+	good, bad := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
+	pick := func(name string, dflt, more []string) []string {
+		if err != nil {
+			return nil
+		}
+		var out []string
+		if out, err = choose(o.Get(strings.ToLower(name)), dflt, more); err != nil {
+			err = &ProgramError{fmt.Sprintf("the ssh option %s (%s)", name, o.Get(strings.ToLower(name)))}
+		}
+		return out
 	}
-	for f := range strings.FieldsSeq(v) {
-		if f != "none" && f != os.DevNull {
-			out = append(out, s.tokens(f))
+	s.hostAlgs = pick("HostKeyAlgorithms", good.HostKeys, bad.HostKeys)
+	s.ciphers = pick("Ciphers", good.Ciphers, bad.Ciphers)
+	s.kex = pick("KexAlgorithms", good.KeyExchanges, bad.KeyExchanges)
+	s.macs = pick("MACs", good.MACs, bad.MACs)
+	if v := o.Get("pubkeyacceptedalgorithms"); v != "" {
+		s.keyAlgs = pick("PubkeyAcceptedAlgorithms", append(slices.Clone(good.PublicKeyAuths), certAlgorithms(good.PublicKeyAuths)...),
+			append(slices.Clone(bad.PublicKeyAuths), certAlgorithms(bad.PublicKeyAuths)...))
+	}
+	return err
+}
+
+func certAlgorithms(of []string) (out []string) {
+	for _, a := range of {
+		if !strings.Contains(a, "@") {
+			out = append(out, a+"-cert-v01@openssh.com")
 		}
 	}
 	return out
 }
 
-func (s *settings) route(l *lookup) error {
-	if j := l.get("ProxyJump"); j != "" && j != "none" {
-		s.jump = strings.Split(j, ",")
-	} else if p := l.get("ProxyCommand"); p != "" && p != "none" {
-		s.proxyCommand = p
+// choose applies one of ssh's algorithm lists (with +, - or ^) to what is used by itself
+// and what can be used when it is asked for.
+func choose(spec string, usual, more []string) ([]string, error) {
+	if spec == "" {
+		return usual, nil
 	}
-	switch f := l.get("AddressFamily"); f {
-	case "", "any":
-	case "inet":
-		s.network = "tcp4"
-	case "inet6":
-		s.network = "tcp6"
-	default:
-		return fmt.Errorf("ssh option AddressFamily: unknown value %q", f)
+	all := slices.Concat(usual, more)
+	var named []string
+	for p := range strings.SplitSeq(strings.TrimLeft(spec, "+-^"), ",") {
+		for _, a := range all {
+			if sshconfig.Match(p, a) && !slices.Contains(named, a) {
+				named = append(named, a)
+			}
+		}
 	}
-	s.bind = l.get("BindAddress")
-	return nil
-}
-
-func (s *settings) liveness(l *lookup) error {
-	seconds, err := l.number("ConnectTimeout", 10)
-	if err != nil {
-		return err
+	out := named
+	switch spec[0] {
+	case '+':
+		out = slices.Clone(usual)
+		for _, a := range named {
+			if !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	case '-':
+		out = slices.DeleteFunc(slices.Clone(usual), func(a string) bool { return slices.Contains(named, a) })
+	case '^':
+		out = slices.Concat(named, slices.DeleteFunc(slices.Clone(usual), func(a string) bool { return slices.Contains(named, a) }))
 	}
-	s.timeout = time.Duration(seconds) * time.Second
-	alive, err := l.number("ServerAliveInterval", 15)
-	if err != nil {
-		return err
+	if len(out) == 0 {
+		return nil, fmt.Errorf("none of the algorithms %q is supported", spec)
 	}
-	s.alive = time.Duration(alive) * time.Second
-	s.aliveMax, err = l.number("ServerAliveCountMax", 3)
-	return err
-}
-
-func (s *settings) algorithms(l *lookup) error {
-	s.keyAlgs, s.ciphers = l.get("HostKeyAlgorithms"), l.get("Ciphers")
-	s.kex, s.macs = l.get("KexAlgorithms"), l.get("MACs")
-	return nil
+	return out, nil
 }

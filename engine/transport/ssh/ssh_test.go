@@ -1,9 +1,11 @@
 package ssh
 
 import (
+	"os"
 	"testing"
 
 	"fettle/engine/transport"
+	"fettle/engine/transport/sshconfig"
 	"fettle/engine/transport/sshsim"
 	"fettle/engine/transport/transporttest"
 )
@@ -23,7 +25,7 @@ func startSim(t *testing.T, o sshsim.Options) (*sshsim.Server, *transport.Target
 }
 
 func newDialer(t *testing.T) *Dialer {
-	d := &Dialer{}
+	d := &Dialer{files: sshconfig.Files{Home: os.Getenv("HOME"), System: os.DevNull}}
 	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
