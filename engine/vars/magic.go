@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"fettle/engine/plan"
 	"fettle/engine/value"
 	"fettle/inventory"
 )
@@ -63,58 +62,10 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 }
 
 func (s *Scope) taskMagic(name string) (value.Value, bool) {
-	r := s.Task.Role
-	if r == nil {
+	if s.Task.Role == nil {
 		return nil, false
 	}
-	switch name {
-	case "role_name":
-		return shortRole(r.Name), true
-	case "role_path":
-		return r.Path, true
-	case "role_uuid":
-		return r.Path, true
-	case "ansible_role_name":
-		if r.FQName != "" {
-			return r.FQName, true
-		}
-		return r.Name, true
-	case "ansible_parent_role_names", "ansible_parent_role_paths":
-		return parentRoles(r, name), len(r.Parents) > 0
-	case "ansible_collection_name":
-		if c := collectionOf(r.FQName); c != "" {
-			return c, true
-		}
-	}
-	return nil, false
-}
-
-func parentRoles(r *plan.Role, name string) value.Value {
-	l := value.NewList()
-	for _, p := range r.Parents {
-		if name == "ansible_parent_role_paths" {
-			l.V = append(l.V, p.Path)
-			continue
-		}
-		l.V = append(l.V, p.Name)
-	}
-	return l
-}
-
-func shortRole(name string) string {
-	parts := strings.Split(name, ".")
-	if len(parts) == 3 {
-		return parts[2]
-	}
-	return name
-}
-
-func collectionOf(fq string) string {
-	parts := strings.Split(fq, ".")
-	if len(parts) >= 3 {
-		return parts[0] + "." + parts[1]
-	}
-	return ""
+	return s.Task.Role.Magic(name)
 }
 
 func shortName(host string) string { return strings.Split(host, ".")[0] }

@@ -87,12 +87,24 @@ func (s *scope) argProblem(out *plan.Task, t *ast.Task, severity diag.Severity, 
 	s.c.diags.Add(d)
 }
 
+// checkLookup reports a with_<name> that is no lookup.
+func (s *scope) checkLookup(l *ast.Loop) {
+	if l.Lookup == "" || isLookup(l.Lookup) {
+		return
+	}
+	d := diag.Errorf(l.At, "keyword", "there is no lookup %q to loop with", l.Lookup)
+	if path := s.pythonPlugin("lookup", l.Lookup); path != "" {
+		d = diag.Warnf(l.At, "unsupported", "lookup %s is a Python plugin (%s), which fettle cannot run; a task that is reached fails", l.Lookup, path)
+	}
+	s.c.diags.Add(d)
+}
+
 // checkTemplates compiles the templates of a task; what is wrong with them shows when the
 // task is reached, so it is a warning.
 func (s *scope) checkTemplates(out *plan.Task, t *ast.Task) {
 	report := func(ds []*diag.Diagnostic) {
 		for _, d := range ds {
-			w := *d
+			w := s.explained(*d)
 			w.Severity = diag.Warning
 			s.c.diags.Add(&w)
 		}
@@ -106,6 +118,7 @@ func (s *scope) checkTemplates(out *plan.Task, t *ast.Task) {
 	}
 	report(template.Check(t.ArgsExpr))
 	if t.Loop != nil {
+		s.checkLookup(t.Loop)
 		report(template.Check(t.Loop.Expr))
 	}
 	for i := range t.Attrs {

@@ -30,6 +30,9 @@ type Options struct {
 	RolesPath, CollectionsPath []string
 	// LibraryPath are further folders with modules.
 	LibraryPath []string
+	// PluginPaths are further folders with plugins, by kind (filter, test, ...): what is in
+	// Python there is recognised, and refused by name.
+	PluginPaths map[string][]string
 	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
 	Texts map[string][]byte
 	// Decrypt opens vault files.
@@ -105,6 +108,8 @@ type compiler struct {
 	tasks        map[taskUse]*prepared
 	resolved     map[moduleUse]resolution
 	libraries    map[string]map[string]string
+	plugins      map[string][]string // Python files of a folder
+	pluginText   map[string][]byte   // of a Python file
 	exps         map[expansionKey]*expansion
 	roleDirs     map[roleKey]foundRole
 	stats        map[string]bool
@@ -122,7 +127,7 @@ type compiler struct {
 func newCompiler(opts Options) *compiler {
 	c := &compiler{opts: opts, foreseeing: true, diags: &diag.List{}, tmpl: opts.Templates,
 		contexts: map[*plan.Task]*scope{}, tasks: map[taskUse]*prepared{}, resolved: map[moduleUse]resolution{},
-		libraries: map[string]map[string]string{}, exps: map[expansionKey]*expansion{}, roleDirs: map[roleKey]foundRole{},
+		libraries: map[string]map[string]string{}, plugins: map[string][]string{}, pluginText: map[string][]byte{}, exps: map[expansionKey]*expansion{}, roleDirs: map[roleKey]foundRole{},
 		stats: map[string]bool{}, searches: map[searchKey][]string{}, templated: map[*plan.Task]templatedTask{}, actions: map[actionKey]*plan.Task{}, vars: map[string]loadedVars{}}
 	if c.opts.Dir == "" {
 		c.opts.Dir, _ = os.Getwd()
@@ -136,7 +141,7 @@ func newCompiler(opts Options) *compiler {
 	if c.tmpl == nil {
 		c.tmpl = template.New(template.Options{})
 	}
-	c.loader = &load.Loader{Decrypt: opts.Decrypt, Texts: opts.Texts, IsLookup: isLookup, IsModule: isModuleName}
+	c.loader = &load.Loader{Decrypt: opts.Decrypt, Texts: opts.Texts, IsModule: isModuleName}
 	return c
 }
 

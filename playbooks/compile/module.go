@@ -148,6 +148,9 @@ func (s *scope) own(name string) (resolution, bool) {
 	if s.state == nil {
 		return resolution{}, false
 	}
+	if path := s.pythonPlugin("action", name); path != "" {
+		return resolution{name: name, broken: fmt.Sprintf("module %s has an action plugin in Python (%s), which fettle cannot run", name, path)}, true
+	}
 	for i := len(s.state.library) - 1; i >= 0; i-- {
 		if r, ok := s.c.moduleIn(s.state.library[i], name, name); ok {
 			return r, true

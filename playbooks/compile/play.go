@@ -24,6 +24,7 @@ func (c *compiler) play(file string, p *ast.Play, from *importing) *plan.Play {
 	copyVars(vars, p.Vars)
 	s := &scope{c: c, play: out, state: &playState{ast: p}, dir: out.Dir, file: file}
 	s.state.library = append(slices.Clone(c.opts.LibraryPath), filepath.Join(out.Dir, "library"))
+	s.ownContent(out.Dir)
 	if from != nil {
 		copyVars(vars, from.vars)
 	}

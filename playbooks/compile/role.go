@@ -113,6 +113,7 @@ func (u *roleUse) load(r *ast.RoleUse, over *bool) {
 			s.kw.Collections = append(s.kw.Collections, c)
 		}
 	}
+	s.ownContent(role.Path)
 	if lib := filepath.Join(role.Path, "library"); s.state != nil && !slices.Contains(s.state.library, lib) && s.c.exists(lib) {
 		s.state.library = append(s.state.library, lib)
 	}

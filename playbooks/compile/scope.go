@@ -40,6 +40,7 @@ type playState struct {
 	ast       *ast.Play
 	varsFiles []*value.Vars // those whose names are known
 	library   []string      // folders with modules, of the playbook and of roles
+	content   []string      // folders of the playbook and of roles, which may bring plugins
 	loadedVF  bool
 	handlers  []*plan.Handler // of imported roles: they follow the play's own
 }
@@ -211,17 +212,13 @@ func (v staticVars) Names() []string {
 }
 
 func (s *scope) magic(name string) (value.Value, bool) {
-	switch name {
-	case "playbook_dir":
+	if name == "playbook_dir" {
 		return s.dir, true
-	case "role_path", "role_name", "ansible_role_name":
-		if s.role == nil {
-			return nil, false
+	}
+	if s.role != nil {
+		if v, ok := s.role.Magic(name); ok {
+			return v, true
 		}
-		if name == "role_path" {
-			return s.role.Path, true
-		}
-		return s.role.Name, true
 	}
 	if v, ok := s.c.opts.Magic.Get(name); ok {
 		return v.Value, true

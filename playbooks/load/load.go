@@ -27,8 +27,6 @@ type Loader struct {
 	Decrypt func(text []byte, file string) ([]byte, error)
 	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
 	Texts map[string][]byte
-	// IsLookup tells whether with_<name> is a loop; nil accepts all names.
-	IsLookup func(name string) bool
 	// IsModule tells whether a key of a task is a module; it decides which of several unknown keys is.
 	IsModule func(name string) bool
 

@@ -273,9 +273,6 @@ func (p *parser) loop(parts *taskParts) {
 			d.Related = append(d.Related, diag.Related{Text: "the first is at", At: t.Loop.At})
 			continue
 		}
-		if name != "" && p.l.IsLookup != nil && !p.l.IsLookup(name) {
-			p.fail(w.Key, "keyword", "there is no lookup %q to loop with", name)
-		}
 		if yamlv.IsNull(w.Value) {
 			p.fail(w.Key, "keyword", "%s needs a value to loop over", w.Key.Value)
 		}
