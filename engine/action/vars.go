@@ -40,7 +40,32 @@ func includeVars(_ context.Context, c *Call) (*value.Dict, error) {
 	if name := textArg(c.Args, "name"); name != "" {
 		facts = value.DictOf(name, facts)
 	}
+	if textArg(c.Args, "hash_behaviour") == "merge" {
+		for _, e := range facts.Entries() {
+			if old, ok := c.T.Scope().Lookup(value.Str(e.Key)); ok {
+				_ = facts.Set(e.Key, merged(old, e.Value))
+			}
+		}
+	}
 	return value.DictOf("changed", false, "ansible_facts", facts, "ansible_included_var_files", included), nil
+}
+
+// merged combines dicts, also inside of dicts; anything else is replaced.
+func merged(low, high value.Value) value.Value {
+	a, aok := low.(*value.Dict)
+	b, bok := high.(*value.Dict)
+	if !aok || !bok {
+		return high
+	}
+	out := a.Clone()
+	for _, e := range b.Entries() {
+		v := e.Value
+		if old, ok := out.Get(e.Key); ok {
+			v = merged(old, v)
+		}
+		_ = out.Set(e.Key, v)
+	}
+	return out
 }
 
 func textArg(args *value.Dict, names ...string) string {

@@ -281,5 +281,6 @@ type Expansion struct {
 	Graph    *Graph
 	Handlers []*Handler // of an included role; added to the play once
 	Role     *Role
-	File     string // as shown: "included: FILE for hosts"
+	Roles    []*Role // that it imports, with their dependencies
+	File     string  // as shown: "included: FILE for hosts"
 }

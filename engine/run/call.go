@@ -38,7 +38,7 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 		return callResult{err: err}
 	} else if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the task ran into its timeout of %v", timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("The %s action failed to execute in the expected time frame (%d) and was terminated", u.task.Action, int(timeout.Seconds())))
 		defer cancel()
 	}
 	if u.task.Async.Set && (u.act != nil || isEngineModule(u.task.Module)) {

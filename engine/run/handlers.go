@@ -22,7 +22,7 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 		for _, name := range names {
 			hs := pr.findHandlers(name, u)
 			if len(hs) == 0 {
-				err := fmt.Errorf("the requested handler %q was not found in either the main handlers list nor in the listening handlers list", name)
+				err := fmt.Errorf("The requested handler '%s' was not found in either the main handlers list nor in the listening handlers list", name)
 				if pr.r.LenientHandlers {
 					pr.r.warnOnce(u.task.Pos, err.Error())
 					continue
@@ -132,6 +132,9 @@ func (pr *playRun) handlerName(h *plan.Handler) string {
 	u := pr.r.newTurn(pr.r.ctx, pr, w, h.Task, nil)
 	s, err := u.t.String(t)
 	if err != nil {
+		if len(h.Task.Listen) == 0 {
+			pr.r.warnOnce(h.Task.Pos, fmt.Sprintf("Handler '%s' is unusable because it has no listen topics and its name cannot be rendered: %v", t.Src, err))
+		}
 		return t.Src
 	}
 	return s

@@ -59,7 +59,7 @@ func (u *turn) includesOf(o itemOutcome) []includeRequest {
 	}
 	req.role = &plan.RoleUse{Name: or(text("name"), text("role")), TasksFrom: text("tasks_from"), VarsFrom: text("vars_from"),
 		DefaultsFrom: text("defaults_from"), HandlersFrom: text("handlers_from"), AllowDuplicates: flag("allow_duplicates", true),
-		Public: flag("public", false), ValidateArgs: flag("rolespec_validate", true)}
+		Public: flag("public", u.r.PublicIncludes), ValidateArgs: flag("rolespec_validate", true)}
 	return []includeRequest{req}
 }
 
@@ -96,7 +96,8 @@ func (pr *playRun) includesFor(w *walker, u *turn, out *outcome) []pendingInclud
 
 // include expands what hosts asked for. Hosts that asked for the same file with the same
 // item go through it together, in the order in which the files first came up.
-func (pr *playRun) include(inc []pendingInclude) {
+// It tells whether hosts failed by it.
+func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 	type group struct {
 		x     *plan.Expansion
 		seq   int
@@ -141,11 +142,12 @@ func (pr *playRun) include(inc []pendingInclude) {
 	}
 	for _, w := range order {
 		if err := broken[w]; err != nil {
-			pr.includeFailed(w, inc, err)
+			failed = append(failed, pr.includeFailed(w, inc, err))
 			continue
 		}
 		w.push(frames[w])
 	}
+	return failed
 }
 
 func sameItem(a, b value.Value) bool {
@@ -170,13 +172,15 @@ func (pr *playRun) adopt(x *plan.Expansion) {
 			pr.handlers = append(pr.handlers, h)
 		}
 	}
-	if x.Role != nil && x.Role.Public {
-		pr.vars.AddRole(x.Role)
+	for _, role := range append([]*plan.Role{x.Role}, x.Roles...) {
+		if role != nil && role.Public {
+			pr.vars.AddRole(role)
+		}
 	}
 }
 
 // includeFailed fails a host whose include could not be loaded.
-func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
+func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) *outcome {
 	var u *turn
 	for _, p := range inc {
 		if p.w == w {
@@ -198,4 +202,5 @@ func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) {
 	out := &outcome{status: event.Failed, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
 	pr.r.stat(w.host.Name).OK-- // it counted as ok when it was reached
 	pr.take(w, u, out)
+	return out
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"strings"
 
 	"fettle/engine/event"
@@ -9,6 +10,11 @@ import (
 )
 
 func isMeta(t *plan.Task) bool { return t.Module == "ansible.builtin.meta" }
+
+var errEndRole = map[bool]error{
+	true:  errors.New("Cannot execute 'end_role' from a handler"),
+	false: errors.New("Cannot execute 'end_role' from outside of a role"),
+}
 
 // metaName is what a meta task asks for.
 func metaName(t *plan.Task) string {
@@ -162,6 +168,11 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		w.ended = true
 		return false
 	case "end_role":
+		if u.task.Handler || u.task.Role == nil {
+			pr.abort = &placed{at: u.task.Pos, err: errEndRole[u.task.Handler]}
+			pr.ended = true
+			return true
+		}
 		pr.endRole(w, u.task)
 		return false
 	case "clear_facts":

@@ -41,8 +41,10 @@ type Options struct {
 	// LenientHandlers: a notified handler that does not exist is a warning (error_on_missing_handler).
 	LenientHandlers bool
 	FlushCache      bool
-	Forks           int // hosts at work at once; 0 means 50
-	Verbosity       int
+	// PublicIncludes: plays see the variables of included roles unless they are told not to.
+	PublicIncludes bool
+	Forks          int // hosts at work at once; 0 means 50
+	Verbosity      int
 	// Progress is the least time between two Progress events; 0 means none.
 	Progress time.Duration
 	// Live asks for the output of commands while they run.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -296,18 +297,23 @@ func (pr *playRun) setMagic() {
 	m.Set("play_hosts", list(batch), at)
 	m.Set("ansible_play_name", pr.name, at)
 	m.Set("playbook_dir", pr.play.Dir, at)
-	roles := value.NewList()
-	depRoles := value.NewList()
+	var own, dependent []string
 	for _, role := range pr.vars.Roles() {
 		if len(role.Parents) == 0 {
-			roles.V = append(roles.V, role.Name)
+			own = append(own, role.Name)
 		} else {
-			depRoles.V = append(depRoles.V, role.Name)
+			dependent = append(dependent, role.Name)
 		}
 	}
+	unique := func(names []string) *value.List {
+		names = slices.Clone(names)
+		slices.Sort(names)
+		return list(slices.Compact(names))
+	}
+	roles := unique(own)
 	m.Set("ansible_play_role_names", roles, at)
-	m.Set("ansible_dependent_role_names", depRoles, at)
-	m.Set("ansible_role_names", &value.List{V: append(append([]value.Value{}, roles.V...), depRoles.V...)}, at)
+	m.Set("ansible_dependent_role_names", unique(dependent), at)
+	m.Set("ansible_role_names", unique(append(slices.Clone(own), dependent...)), at)
 	m.Set("role_names", roles, at)
 	pr.vars.Magic.Store(m)
 }

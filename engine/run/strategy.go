@@ -226,7 +226,9 @@ func (pr *playRun) takeAll(set, workers []*walker, turns []*turn, outs []*outcom
 		inc = append(inc, pr.share(set[1:], turns[0], outs[0])...)
 	}
 	if len(inc) > 0 {
-		pr.include(inc)
+		if failed := pr.include(inc); len(failed) > 0 {
+			outs, broken = append(outs, failed...), true
+		}
 	}
 	if broken && pr.anyErrorsFatal(turns[0]) {
 		pr.failRest(turns[0].task, set, outs)

@@ -371,7 +371,7 @@ func (pr *playRun) forceHandlers(w *walker, base *frame, from *plan.Vertex) {
 		return
 	}
 	for v := from; v != nil; v = v.Next {
-		if v.Task != nil && v.Task.Implicit && isMeta(v.Task) {
+		if v.Task != nil && v.Task.Implicit && isMeta(v.Task) && metaName(v.Task) == "flush_handlers" {
 			if pr.flushes == nil {
 				pr.flushes = map[*plan.Vertex]bool{}
 			}

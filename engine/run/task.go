@@ -184,16 +184,13 @@ func (u *turn) flags() error {
 	k := &u.task.Keywords
 	var err error
 	get := func(dst *bool, name string, a plan.Attr, dflt bool) {
-		if err != nil {
-			return
-		}
 		*dst = dflt
-		var v value.Value
-		if v, err = u.rendered(a, nil); err == nil && v != nil {
-			*dst, err = modules.ToBool(v)
+		v, bad := u.rendered(a, nil)
+		if bad == nil && v != nil {
+			*dst, bad = modules.ToBool(v)
 		}
-		if err != nil {
-			err = fmt.Errorf("keyword %s: %w", name, err)
+		if bad != nil && err == nil {
+			err = fmt.Errorf("keyword %s: %w", name, bad)
 		}
 	}
 	get(&u.noLog, "no_log", k.NoLog, false)

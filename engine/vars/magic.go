@@ -62,6 +62,13 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 }
 
 func (s *Scope) taskMagic(name string) (value.Value, bool) {
+	if name == "ansible_search_path" {
+		l := value.NewList()
+		for _, dir := range s.Task.Search {
+			l.V = append(l.V, dir)
+		}
+		return l, true
+	}
 	if s.Task.Role == nil {
 		return nil, false
 	}

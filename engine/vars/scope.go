@@ -99,9 +99,40 @@ func (s *Scope) Lookup(name string) (value.Value, bool) {
 			found, ok = v, true
 			return false
 		})
+		if !ok {
+			return s.connection(name)
+		}
 		return found.Value, ok
 	}
-	return s.merged(name)
+	if v, ok := s.merged(name); ok {
+		return v, ok
+	}
+	return s.connection(name)
+}
+
+// connection gives a task the connection variables that nobody sets: what the connection
+// uses. Hostvars do not have them.
+func (s *Scope) connection(name string) (value.Value, bool) {
+	if s.Task == nil || s.Host == nil {
+		return nil, false
+	}
+	keyword := func(a plan.Attr) (value.Value, bool) {
+		if text, ok := a.Value.(string); ok && a.Set {
+			return text, true
+		}
+		v, ok := s.Store.Connection.Get(name)
+		return v.Value, ok && !a.Set
+	}
+	switch name {
+	case "ansible_host", "ansible_ssh_host":
+		return s.Host.Inv.Name, true
+	case "ansible_connection":
+		return keyword(s.Task.Connection)
+	case "ansible_user", "ansible_ssh_user":
+		return keyword(s.Task.RemoteUser)
+	}
+	v, ok := s.Store.Connection.Get(name)
+	return v.Value, ok
 }
 
 // merged is hash_behaviour=merge: dicts of all layers are combined.
@@ -376,84 +407,110 @@ func (s *Scope) Names() []string {
 	return out
 }
 
+// everyName tells the names in the order of precedence, lowest first.
 func (s *Scope) everyName(add func(string)) {
-	for _, l := range s.local {
-		add(l.name)
-	}
 	addVars := func(v *value.Vars) {
 		for n := range v.All() {
 			add(n)
 		}
 	}
-	addSets := func(sets []*plan.VarSet) {
+	addSets := func(sets ...*plan.VarSet) {
 		for _, set := range sets {
-			addVars(&set.Vars)
-		}
-	}
-	for _, n := range s.magicNames() {
-		add(n)
-	}
-	addVars(s.Store.Extra)
-	for _, set := range s.Include {
-		addVars(set)
-	}
-	var roles []*plan.Role
-	if s.Task != nil {
-		addSets(s.Task.Vars)
-		if r := s.Task.Role; r != nil {
-			roles = append(append(roles, r), r.Parents...)
-		}
-	}
-	if s.Play != nil {
-		roles = append(roles, s.Play.Roles()...)
-		if s.Play.Plan.Vars != nil {
-			addVars(&s.Play.Plan.Vars.Vars)
-		}
-		addVars(s.Play.Prompted)
-		if s.Host != nil {
-			if files, ok := s.Play.Files.Load(s.Host.Inv.Name); ok {
-				for _, f := range files.([]*value.Vars) {
-					addVars(f)
-				}
-			}
-		}
-	}
-	for _, r := range roles {
-		addSets(r.Defaults)
-		addSets(r.Vars)
-		for _, set := range []*plan.VarSet{r.Params, r.Entry} {
 			if set != nil {
 				addVars(&set.Vars)
 			}
 		}
 	}
-	if s.Host != nil {
-		s.hostNames(add)
+	var roles []*plan.Role
+	if s.Play != nil {
+		roles = append(roles, s.Play.Roles()...)
+	}
+	if s.Task != nil && s.Task.Role != nil {
+		roles = append(append(roles, s.Task.Role.Parents...), s.Task.Role)
+	}
+	for _, r := range roles {
+		addSets(r.Defaults...)
+	}
+	s.inventoryNames(add)
+	if s.Play != nil {
+		addSets(s.Play.Plan.Vars)
+		addVars(s.Play.Prompted)
+		for _, f := range s.playFiles() {
+			addVars(f)
+		}
+	}
+	for _, r := range roles {
+		addSets(r.Vars...)
+		addSets(r.Entry)
+	}
+	if s.Task != nil {
+		addSets(s.Task.Vars...)
+	}
+	s.learnedNames(add)
+	for _, r := range roles {
+		addSets(r.Params)
+	}
+	for _, set := range s.Include {
+		addVars(set)
+	}
+	addVars(s.Store.Extra)
+	for _, n := range s.magicNames() {
+		add(n)
+	}
+	for _, l := range s.local {
+		add(l.name)
 	}
 }
 
-func (s *Scope) hostNames(add func(string)) {
+// playFiles are the variables of vars_files for the host.
+func (s *Scope) playFiles() []*value.Vars {
+	if s.Host == nil {
+		return nil
+	}
+	files, ok := s.Play.Files.Load(s.Host.Inv.Name)
+	if !ok {
+		return nil
+	}
+	return files.([]*value.Vars)
+}
+
+// inventoryNames are the names that the inventory and facts give.
+func (s *Scope) inventoryNames(add func(string)) {
 	h := s.Host
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for n := range h.set.All() {
-		add(n)
-	}
-	for n := range h.included.All() {
-		add(n)
-	}
-	add("ansible_facts")
-	if !s.Store.NoInjectFacts {
-		for _, e := range h.injected.Entries() {
-			if n, ok := e.Key.(string); ok {
-				add(n)
-			}
-		}
+	if h == nil {
+		return
 	}
 	for _, l := range s.Store.layersOf(h, s.playDir()) {
 		for n := range l.Vars.All() {
 			add(n)
 		}
+	}
+	add("ansible_facts")
+	if s.Store.NoInjectFacts {
+		return
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, e := range h.injected.Entries() {
+		if n, ok := e.Key.(string); ok {
+			add(n)
+		}
+	}
+}
+
+// learnedNames are those of include_vars, set_fact and register.
+func (s *Scope) learnedNames(add func(string)) {
+	h := s.Host
+	if h == nil {
+		return
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for n := range h.included.All() {
+		add(n)
+	}
+	for n := range h.set.All() {
+		add(n)
 	}
 }
 

@@ -31,6 +31,8 @@ type Store struct {
 	NoInjectFacts bool
 	// Settings looks up a setting of ansible.cfg or the environment.
 	Settings func(name, pluginType, pluginName string) (v value.Value, origin string, ok bool)
+	// Connection are the defaults of connection variables that tasks see (ansible_connection, ...).
+	Connection *value.Vars
 	// MergeHashes is hash_behaviour=merge.
 	MergeHashes bool
 

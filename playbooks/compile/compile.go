@@ -47,6 +47,8 @@ type Options struct {
 	// Variables are the names that the inventory sets; nil turns the search for misspelt
 	// variables off.
 	Variables []string
+	// PrivateRoles: the play does not see the variables of roles (private_role_vars).
+	PrivateRoles bool
 	// Magic are further variables that are known before the run (inventory_dir, ...).
 	Magic *value.Vars
 }

@@ -132,29 +132,38 @@ func (s *scope) importRole(g *graph, t *ast.Task) {
 		s.c.diags.Add(diag.Errorf(t.ActionAt, "args", "import_role needs the name of a role"))
 		return
 	}
-	duplicates := true
-	if v, ok := t.Args.GetString("allow_duplicates"); ok {
-		if b, err := modules.ToBool(v); err == nil {
-			duplicates = b
-		}
-	}
+	duplicates := s.importFlag(t, "allow_duplicates", true)
 	entry := &ast.RoleUse{Pos: t.Pos, At: argAt(t, "name", "role")}
-	u := s.useRole(name, entry, &roleParts{text("tasks_from"), text("vars_from"), text("defaults_from"), text("handlers_from")}, &duplicates)
+	parts := &roleParts{text("tasks_from"), text("vars_from"), text("defaults_from"), text("handlers_from"), !s.importFlag(t, "rolespec_validate", true)}
+	u := s.useRole(name, entry, parts, &duplicates)
 	if u == nil {
 		return
 	}
+	u.setPublic(s.importFlag(t, "public", !s.c.opts.PrivateRoles))
 	if u.s.includes > maxImports {
 		s.c.diags.Add(diag.Errorf(t.ActionAt, "role", "imports nest too deep: does role %s import itself?", name))
 		return
 	}
 	u.s.dirs = append([]string{filepath.Dir(s.file)}, s.dirs...)
-	if !s.c.dynamic {
-		u.register()
-	}
+	u.register()
 	if s.state != nil {
 		s.state.handlers = append(s.state.handlers, u.handlers()...)
 	}
 	u.tasks(g)
+}
+
+// importFlag is a switch of import_role.
+func (s *scope) importFlag(t *ast.Task, name string, dflt bool) bool {
+	v, ok := t.Args.GetString(name)
+	if !ok || v == nil {
+		return dflt
+	}
+	b, err := modules.ToBool(v)
+	if err != nil {
+		s.c.diags.Add(diag.Errorf(argAt(t, name), "args", "%s of import_role must be a boolean that is known before the run", name))
+		return dflt
+	}
+	return b
 }
 
 // findTasks searches a file of tasks; Ansible looks beside the including files, in the
@@ -252,7 +261,7 @@ func (c *compiler) compileInclude(parent *plan.Task, do func(s *scope) (*plan.Ex
 	c.diags, c.dynamic = found, true
 	defer func() { c.diags, c.dynamic = diags, dynamic }()
 	clear(c.stats)
-	s.state.handlers = nil
+	s.state.handlers, s.state.roles = nil, nil
 	in, err := s.applied(parent)
 	if err != nil {
 		return nil, found, err
@@ -260,6 +269,7 @@ func (c *compiler) compileInclude(parent *plan.Task, do func(s *scope) (*plan.Ex
 	x, err := do(in)
 	if x != nil {
 		x.Handlers = append(x.Handlers, s.state.handlers...)
+		x.Roles = s.state.roles
 	}
 	return x, found, err
 }
@@ -303,7 +313,7 @@ func (c *compiler) foresee() {
 			_, diags, err = c.compileInclude(t, c.tasksOf(file))
 		} else {
 			use := plan.RoleUse{Name: text("name", "role"), TasksFrom: text("tasks_from"), VarsFrom: text("vars_from"),
-				DefaultsFrom: text("defaults_from"), HandlersFrom: text("handlers_from"), AllowDuplicates: true}
+				DefaultsFrom: text("defaults_from"), HandlersFrom: text("handlers_from"), AllowDuplicates: true, ValidateArgs: true}
 			if key = fmt.Sprint("role ", use); seen[key] || use.Name == "" {
 				continue
 			}
@@ -417,7 +427,7 @@ func (c *compiler) IncludeRole(_ context.Context, parent *plan.Task, use plan.Ro
 func (c *compiler) roleOf(parent *plan.Task, use plan.RoleUse) func(s *scope) (*plan.Expansion, error) {
 	return func(s *scope) (*plan.Expansion, error) {
 		entry := &ast.RoleUse{Pos: parent.Pos, At: parent.Pos}
-		u := s.useRole(use.Name, entry, &roleParts{use.TasksFrom, use.VarsFrom, use.DefaultsFrom, use.HandlersFrom}, &use.AllowDuplicates)
+		u := s.useRole(use.Name, entry, &roleParts{use.TasksFrom, use.VarsFrom, use.DefaultsFrom, use.HandlersFrom, !use.ValidateArgs}, &use.AllowDuplicates)
 		if u == nil {
 			return nil, nil // reported
 		}

@@ -26,7 +26,10 @@ type foundRole struct {
 }
 
 // roleParts says which files of a role are wanted; "" is main.
-type roleParts struct{ tasks, vars, defaults, handlers string }
+type roleParts struct {
+	tasks, vars, defaults, handlers string
+	unchecked                       bool // the arguments are not validated
+}
 
 // roleUse is a role where it is used: its dependencies, variables and tasks.
 type roleUse struct {
@@ -60,7 +63,7 @@ func (s *scope) useRole(name string, r *ast.RoleUse, parts *roleParts, over *boo
 		s.c.diags.Add(d)
 		return nil
 	}
-	role := &plan.Role{Name: name, FQName: found.fq, Path: found.path, Pos: r.Pos, Public: true}
+	role := &plan.Role{Name: name, FQName: found.fq, Path: found.path, Pos: r.Pos, Public: !s.c.opts.PrivateRoles}
 	if strings.ContainsRune(name, '/') && !strings.HasSuffix(found.path, "/"+name) {
 		role.Name = filepath.Base(name)
 	}
@@ -159,6 +162,10 @@ var extensions = []string{".yml", ".yaml", ".json", ""}
 // file finds a file of the role; name has an extension or not.
 func (u *roleUse) file(dir, name string) string {
 	base := filepath.Join(u.role.Path, dir, name)
+	if filepath.IsAbs(name) || !within(base, filepath.Join(u.role.Path, dir)) {
+		u.s.c.diags.Add(diag.Errorf(u.at, "role", "Failed to find '%s' for role '%s' as it is not inside the expected role path: '%s'", name, u.role.Name, u.role.Path))
+		return ""
+	}
 	if ext := filepath.Ext(name); slices.Contains(extensions[:3], ext) {
 		if u.s.c.isFile(base) {
 			return base
@@ -171,6 +178,9 @@ func (u *roleUse) file(dir, name string) string {
 	}
 	return ""
 }
+
+// within tells whether a path lies below a folder.
+func within(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
 
 func (c *compiler) isFile(path string) bool {
 	if !c.exists(path) {
@@ -253,6 +263,10 @@ func (u *roleUse) register() {
 	for _, d := range u.deps {
 		d.register()
 	}
+	if u.s.c.dynamic {
+		u.s.state.roles = append(u.s.state.roles, u.role)
+		return
+	}
 	u.s.play.Roles = append(u.s.play.Roles, u.role)
 }
 
@@ -327,6 +341,9 @@ func (u *roleUse) tasks(g *graph) {
 // validateArguments adds the implicit task that checks a role's parameters.
 func (s *scope) validateArguments(g *graph, u *roleUse) {
 	entry := strings.TrimSuffix(strings.TrimSuffix(or(u.parts.tasks, "main"), ".yml"), ".yaml")
+	if u.parts.unchecked {
+		return
+	}
 	spec := u.argumentSpec(entry)
 	if spec == nil || modules.Find("ansible.builtin.validate_argument_spec") == nil {
 		return

@@ -43,6 +43,7 @@ type playState struct {
 	content   []string      // folders of the playbook and of roles, which may bring plugins
 	loadedVF  bool
 	handlers  []*plan.Handler // of imported roles: they follow the play's own
+	roles     []*plan.Role    // imported by what a dynamic include brings in
 }
 
 // place maps the keywords every level shares to their fields.

@@ -150,8 +150,23 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	ss.store = vars.NewStore(inv, ss.extra, ss.magic())
 	ss.store.MergeHashes = ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
 	ss.store.Settings = ss.setting
+	ss.store.Connection = ss.connectionVars()
 	ss.store.NoInjectFacts = !ss.cfg.Bool("INJECT_FACTS_AS_VARS")
 	return nil
+}
+
+// connectionVars are what tasks see of the connection when no variable is set.
+func (ss *session) connectionVars() *value.Vars {
+	m, at := &value.Vars{}, diag.Pos{}
+	m.Set("ansible_connection", first(ss.o.connection, ss.cfg.String("DEFAULT_TRANSPORT"), "ssh"), at)
+	m.Set("ansible_shell_executable", first(ss.cfg.String("DEFAULT_EXECUTABLE"), "/bin/sh"), at)
+	m.Set("ansible_timeout", int64(ss.cfg.Int("DEFAULT_TIMEOUT")), at)
+	m.Set("ansible_pipelining", ss.cfg.Bool("ANSIBLE_PIPELINING"), at)
+	if user := first(ss.o.user, ss.cfg.String("DEFAULT_REMOTE_USER")); user != "" {
+		m.Set("ansible_user", user, at)
+		m.Set("ansible_ssh_user", user, at)
+	}
+	return m
 }
 
 // setting answers lookup config.
@@ -399,7 +414,8 @@ func (ss *session) compileOptions(playbooks []string) compile.Options {
 	c := ss.cfg
 	return compile.Options{Playbooks: playbooks, ExtraVars: ss.extra, RolesPath: c.List("DEFAULT_ROLES_PATH"), CollectionsPath: c.List("COLLECTIONS_PATHS"),
 		PluginPaths: pluginPaths(c),
-		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic, Variables: ss.knownVariables()}
+		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic, Variables: ss.knownVariables(),
+		PrivateRoles: ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS")}
 }
 
 // knownVariables are the names that the inventory and the variables beside it define for
@@ -457,6 +473,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: ss.sink, Masker: ss.mask,
 		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
 		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
+		PublicIncludes:  ss.cfg.IsSet("DEFAULT_PRIVATE_ROLE_VARS") && !ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS"),
 		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"),
 		TaskTimeout:     ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	if ss.s.Terminal {

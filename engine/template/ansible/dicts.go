@@ -192,7 +192,7 @@ func rekeyOnMember(_ *template.Call, a []value.Value) (value.Value, error) {
 			return nil, fmt.Errorf("Key %s was not found", text(a[1]))
 		}
 		if _, had := out.Get(key); had && duplicates == "error" {
-			return nil, fmt.Errorf("Key %s is not unique, cannot convert to dict", text(key))
+			return nil, fmt.Errorf("Key %s is not unique, cannot correctly turn into dict", text(key))
 		}
 		if err := out.Set(key, v); err != nil {
 			return nil, err

@@ -97,7 +97,7 @@ func subPath(v value.Value) ([]value.Value, error) {
 		}
 		return path, nil
 	}
-	return nil, errors.New("subelements must be a list or a string")
+	return nil, errors.New("subelements must be a list or a string: expects first a dict or a list, second a string pointing to the subkey")
 }
 
 // The lookup takes the sublist out of the item it stands in: take does.
@@ -108,6 +108,10 @@ func subelements(elements, path []value.Value, skipMissing, take bool) ([]value.
 		found := true
 		for _, key := range path {
 			d, ok := sub.(*value.Dict)
+			if !ok && sub == nil && skipMissing {
+				found = false
+				break
+			}
 			if !ok {
 				return nil, fmt.Errorf("the key %s should point to a dictionary, got '%s'", text(key), text(sub))
 			}

@@ -216,7 +216,7 @@ func decoded(src value.Value, o options) (value.Value, error) {
 // needText refuses terms that are no text.
 func needText(v value.Value, what string) (string, error) {
 	if !isText(v) {
-		return "", fmt.Errorf("invalid %s, a text is needed, not %s", what, describe(v))
+		return "", fmt.Errorf("Invalid %s, \"%s\" is not a string, it is a %s", what, text(v), value.TypeName(v))
 	}
 	return text(v), nil
 }

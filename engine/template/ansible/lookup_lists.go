@@ -3,6 +3,7 @@ package ansible
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,8 +126,16 @@ func lookupSubelements(_ *template.Context, terms []value.Value, _ options) ([]v
 	case *value.List:
 		elements = x.Items()
 	default:
-		return nil, errors.New("subelements lookup expects a dictionary or a list as its first item")
+		return nil, errors.New("subelements lookup expects first a dict or a list, second a string pointing to the subkey")
 	}
+	elements = slices.DeleteFunc(slices.Clone(elements), func(e value.Value) bool {
+		d, ok := e.(*value.Dict)
+		if !ok {
+			return false
+		}
+		skipped, _ := d.GetString("skipped")
+		return isTrue(skipped)
+	})
 	path, err := subPath(terms[1])
 	if err != nil {
 		return nil, err
@@ -173,7 +182,7 @@ func lookupSequence(_ *template.Context, terms []value.Value, o options) ([]valu
 		} else {
 			var rest string
 			if rest, own = o.inline(text(t), sequenceOptions); rest != "" {
-				return nil, fmt.Errorf("unrecognized arguments to with_sequence: %q", rest)
+				return nil, fmt.Errorf("unrecognized arguments to with_sequence: %s", unknownOptions(rest))
 			}
 		}
 		if out, err = sequence(out, own); err != nil {
@@ -181,6 +190,16 @@ func lookupSequence(_ *template.Context, terms []value.Value, o options) ([]valu
 		}
 	}
 	return out, nil
+}
+
+// unknownOptions lists the names of what is left of an option text, as Python prints a list.
+func unknownOptions(rest string) string {
+	names := value.NewList()
+	for _, word := range strings.Fields(rest) {
+		name, _, _ := strings.Cut(word, "=")
+		names.V = append(names.V, name)
+	}
+	return value.Repr(names)
 }
 
 func sequence(out []value.Value, o options) ([]value.Value, error) {
@@ -191,14 +210,16 @@ func sequence(out []value.Value, o options) ([]value.Value, error) {
 		}
 		n, err := strconv.ParseInt(text(o.all[name]), 0, 64)
 		if err != nil {
-			return nil, fmt.Errorf("can't parse %s=%s as integer", name, text(o.all[name]))
+			return nil, fmt.Errorf("Invalid type for %s: %s is not an integer", name, text(o.all[name]))
 		}
 		num[name] = n
 	}
 	start, stride, end := num["start"], num["stride"], num["end"]
 	switch {
-	case o.has("count") == o.has("end"):
-		return nil, errors.New("must specify exactly one of count or end in with_sequence")
+	case o.has("count") && o.has("end"):
+		return nil, errors.New("can't specify both count and end in with_sequence")
+	case !o.has("count") && !o.has("end"):
+		return nil, errors.New("must specify count or end in with_sequence")
 	case o.has("count") && num["count"] == 0:
 		return out, nil
 	case o.has("count"):
@@ -217,6 +238,9 @@ func sequence(out []value.Value, o options) ([]value.Value, error) {
 		return nil, errTooMany
 	}
 	format := o.text("format", "%d")
+	if strings.Count(format, "%") != 1 {
+		return nil, fmt.Errorf("bad formatting string: %s", format)
+	}
 	for i := start; stride > 0 && i <= end || stride < 0 && i >= end; i += stride {
 		s, err := value.Percent(format, i)
 		if err != nil {

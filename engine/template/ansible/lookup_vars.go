@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -76,7 +75,7 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 		if u, missing := v.(*value.Undefined); missing {
 			dflt, ok := o.all["default"]
 			if !ok {
-				return nil, &value.UndefinedError{Undefined: u}
+				return nil, &missingVariable{name, &value.UndefinedError{Undefined: u}}
 			}
 			v = dflt
 		}
@@ -85,12 +84,23 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 	return out, nil
 }
 
+// missingVariable is an undefined value, in the words of the lookup.
+type missingVariable struct {
+	name string
+	err  *value.UndefinedError
+}
+
+func (e *missingVariable) Error() string {
+	return "No variable found with this name: " + e.name
+}
+
+func (e *missingVariable) Unwrap() error { return e.err }
+
 func lookupVarnames(c *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
 	if c.Scope() == nil {
 		return nil, errors.New("no variables available to search")
 	}
 	names := c.Scope().Names()
-	slices.Sort(names)
 	out := []value.Value{}
 	for _, t := range terms {
 		pattern, err := needText(t, "setting identifier")
@@ -99,7 +109,7 @@ func lookupVarnames(c *template.Context, terms []value.Value, _ options) ([]valu
 		}
 		re, err := pyre.Cached(pattern, 0)
 		if err != nil {
-			return nil, fmt.Errorf("unable to use %q as a search parameter: %w", pattern, err)
+			return nil, fmt.Errorf("Unable to use %q as a search parameter: %w", pattern, err)
 		}
 		for _, n := range names {
 			ok, err := re.Matched(n)
@@ -145,7 +155,7 @@ func lookupConfig(c *template.Context, terms []value.Value, o options) ([]value.
 	}
 	missing := o.text("on_missing", "error")
 	if missing != "error" && missing != "warn" && missing != "skip" {
-		return nil, fmt.Errorf("on_missing must be one of error, warn or skip, not %q", missing)
+		return nil, fmt.Errorf("Invalid value %q for on_missing, valid values are: error, warn, skip", missing)
 	}
 	out := []value.Value{}
 	for _, t := range terms {
@@ -160,7 +170,7 @@ func lookupConfig(c *template.Context, terms []value.Value, o options) ([]value.
 		case ok:
 			out = append(out, v)
 		case missing == "error":
-			return nil, fmt.Errorf("unable to find setting %s", name)
+			return nil, fmt.Errorf("Unable to find setting %s: Invalid setting, there is no definition of it", name)
 		case missing == "warn":
 			c.Warnf(diag.Pos{}, "lookup", "skipping, did not find setting %s", name)
 		}
