@@ -23,6 +23,7 @@ import (
 	"fettle/engine/template"
 	_ "fettle/engine/template/ansible" // filters, tests and lookups register themselves
 	"fettle/engine/transport"
+	"fettle/engine/transport/container"
 	"fettle/engine/transport/local"
 	"fettle/engine/transport/ssh"
 	"fettle/engine/value"
@@ -291,10 +292,14 @@ func (ss *session) connect() error {
 	if err != nil {
 		return err
 	}
-	ss.ssh = &ssh.Dialer{}
-	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: map[string]transport.Dialer{
-		"ssh": ss.ssh, "local": local.Dialer{},
-	}})
+	ss.ssh = &ssh.Dialer{Ask: func(ctx context.Context, text string, echo bool) (string, bool, error) {
+		return ask(ctx, text, echo, 0)
+	}}
+	dialers := map[string]transport.Dialer{"ssh": ss.ssh, "local": local.Dialer{}}
+	for _, k := range container.Kinds() {
+		dialers[k] = container.Dialer{Kind: k}
+	}
+	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: dialers})
 	return nil
 }
 

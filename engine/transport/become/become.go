@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"fettle/engine/transport"
 )
 
 // Options say whom to become, and how.
@@ -133,12 +135,7 @@ func withoutN(flags string) string {
 }
 
 // Quote makes one word of s for any shell that knows single and double quotes.
-func Quote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'"'"'`) + "'"
-}
+func Quote(s string) string { return transport.Quote(s) }
 
 // Method is the name of the method, for messages.
 func (p *Plan) Method() string { return p.method }

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"fettle/engine/transport"
-	"fettle/engine/transport/become"
 	"fettle/engine/transport/sshconfig"
 )
 
@@ -375,7 +374,7 @@ func (c *conn) Put(ctx context.Context, name string, mode uint32, size int64, co
 	tmp := path.Join(path.Dir(name), ".fettle-"+fmt.Sprint(time.Now().UnixNano()))
 	x, err := c.sftp(ctx)
 	if errors.Is(err, errNoSFTP) {
-		return c.putCat(ctx, tmp, name, mode, size, content)
+		return transport.PutCat(ctx, c, name, mode, size, content)
 	}
 	if err != nil {
 		return err
@@ -407,23 +406,11 @@ func putSFTP(x *sftp.Client, tmp, name string, mode uint32, content io.Reader) e
 	return err
 }
 
-func (c *conn) putCat(ctx context.Context, tmp, name string, mode uint32, size int64, content io.Reader) error {
-	if size < 0 {
-		return errors.New("the host has no sftp, and the size of the content is not known")
-	}
-	t, n := become.Quote(tmp), become.Quote(name)
-	whole := fmt.Sprintf("[ $(wc -c < %s) -eq %d ]", t, size)
-	script := fmt.Sprintf("umask 077; cat > %s && %s && chmod %04o %s && mv -f %s %s || { rm -f %s; exit 1; }", t, whole, mode&0o777, t, t, n, t)
-	_, err := c.pipe(ctx, script, content, io.Discard)
-	return err
-}
-
 // Get reads a file, over sftp or with the host's cat.
 func (c *conn) Get(ctx context.Context, name string, to io.Writer) error {
 	x, err := c.sftp(ctx)
 	if errors.Is(err, errNoSFTP) {
-		_, err = c.pipe(ctx, "exec cat "+become.Quote(name), nil, to)
-		return err
+		return transport.GetCat(ctx, c, name, to)
 	}
 	if err != nil {
 		return err
@@ -437,35 +424,4 @@ func (c *conn) Get(ctx context.Context, name string, to io.Writer) error {
 	defer func() { _ = f.Close() }()
 	_, err = f.WriteTo(to)
 	return err
-}
-
-// pipe runs a script of /bin/sh with input and output.
-func (c *conn) pipe(ctx context.Context, script string, in io.Reader, out io.Writer) (int, error) {
-	p, err := c.Start(ctx, "exec /bin/sh -c "+become.Quote(script), transport.StartOptions{})
-	if err != nil {
-		return 0, err
-	}
-	defer context.AfterFunc(ctx, func() { _ = p.Kill() })()
-	var stderr strings.Builder
-	var copying sync.WaitGroup
-	var inErr error
-	copying.Go(func() {
-		if in != nil {
-			_, inErr = io.Copy(p, in)
-		}
-		_ = p.CloseStdin()
-	})
-	copying.Go(func() { _, _ = io.Copy(&stderr, io.LimitReader(p.Stderr(), 4096)) })
-	_, outErr := io.Copy(out, p.Stdout())
-	copying.Wait()
-	code, err := p.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return code, ctx.Err()
-	case inErr != nil:
-		return code, inErr
-	case code != 0:
-		return code, fmt.Errorf("exit code %d: %s", code, strings.TrimSpace(stderr.String()))
-	}
-	return code, errors.Join(err, outErr)
 }
