@@ -1,5 +1,6 @@
 // Command fettle runs Ansible playbooks, fast and without Python. It also answers to the
-// names of Ansible's commands, and serves as the runner on the machine it runs on.
+// names of Ansible's commands, serves as the runner on the machine it runs on, and passes
+// ssh's questions on.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"os"
 
 	"fettle/cmd/internal/cli"
+	"fettle/engine/transport/openssh"
 	"fettle/modules/serve"
 
 	"golang.org/x/term"
@@ -15,6 +17,9 @@ import (
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == serve.Word {
 		os.Exit(serve.Main(os.Args[2:]))
+	}
+	if is, code := openssh.Answer(os.Args, os.Stdout); is {
+		os.Exit(code)
 	}
 	s := &cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {

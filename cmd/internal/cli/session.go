@@ -25,6 +25,7 @@ import (
 	"fettle/engine/transport"
 	"fettle/engine/transport/container"
 	"fettle/engine/transport/local"
+	"fettle/engine/transport/openssh"
 	"fettle/engine/transport/ssh"
 	"fettle/engine/value"
 	"fettle/engine/vars"
@@ -292,10 +293,18 @@ func (ss *session) connect() error {
 	if err != nil {
 		return err
 	}
-	ss.ssh = &ssh.Dialer{Ask: func(ctx context.Context, text string, echo bool) (string, bool, error) {
-		return ask(ctx, text, echo, 0)
-	}}
-	dialers := map[string]transport.Dialer{"ssh": ss.ssh, "local": local.Dialer{}}
+	asks := func(ctx context.Context, text string, echo bool) (string, bool, error) { return ask(ctx, text, echo, 0) }
+	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil {
+		asks = nil // nobody is there to be asked
+	} else {
+		_ = tty.Close()
+	}
+	program := &openssh.Dialer{Askpass: self, Ask: asks}
+	ss.ssh = &ssh.Dialer{Ask: asks}
+	if _, err := exec.LookPath("ssh"); err == nil {
+		ss.ssh.Program = program
+	}
+	dialers := map[string]transport.Dialer{"ssh": ss.ssh, "openssh": program, "local": local.Dialer{}}
 	for _, k := range container.Kinds() {
 		dialers[k] = container.Dialer{Kind: k}
 	}

@@ -49,7 +49,7 @@ func (c *conn) Close() error {
 
 // Start runs the command line with /bin/sh, in a session of its own.
 func (c *conn) Start(ctx context.Context, command string, opts transport.StartOptions) (transport.Process, error) {
-	p, err := program.Start(ctx, exec.Command("/bin/sh", "-c", command), opts.PTY)
+	p, err := program.Start(ctx, exec.Command("/bin/sh", "-c", command), program.Options{Terminal: opts.PTY})
 	if err != nil && ctx.Err() == nil {
 		err = &transport.UnreachableError{Msg: fmt.Sprintf("cannot start a process on this machine: %v", err), Err: err}
 	}

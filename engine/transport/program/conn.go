@@ -14,6 +14,7 @@ import (
 // Conn is a connection that starts a program of this machine for every command.
 type Conn struct {
 	Name string // for messages: "docker web1"
+	Lent bool   // as in Options, for its processes
 	// command makes the program that runs a command line where the connection leads to.
 	command func(line string, terminal bool) *exec.Cmd
 
@@ -63,7 +64,7 @@ func (c *Conn) Start(ctx context.Context, command string, opts transport.StartOp
 	if err := c.Err(); err != nil {
 		return nil, &transport.UnreachableError{Msg: c.Name + ": " + err.Error(), Err: err}
 	}
-	p, err := Start(ctx, c.command(command, opts.PTY), opts.PTY)
+	p, err := Start(ctx, c.command(command, opts.PTY), Options{Terminal: opts.PTY, Lent: c.Lent})
 	if err != nil && ctx.Err() == nil {
 		err = &transport.UnreachableError{Msg: fmt.Sprintf("%s: %v", c.Name, err), Err: err}
 	}

@@ -17,9 +17,16 @@ import (
 	"fettle/engine/transport"
 )
 
-// Start starts a command in a session of its own, with pipes or on a terminal. Its
-// standard streams must not be set; its further files are closed here.
-func Start(ctx context.Context, cmd *exec.Cmd, terminal bool) (transport.Process, error) {
+// Options of a process.
+type Options struct {
+	Terminal bool // on a terminal, not with pipes
+	// Lent: the program lends its streams to another, which keeps them open. Kill closes them.
+	Lent bool
+}
+
+// Start starts a command in a session of its own. Its standard streams must not be set;
+// its further files are closed here.
+func Start(ctx context.Context, cmd *exec.Cmd, o Options) (transport.Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -28,9 +35,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, terminal bool) (transport.Process
 			_ = f.Close()
 		}
 	}()
-	p := &process{cmd: cmd, ended: make(chan struct{})}
+	p := &process{cmd: cmd, lent: o.Lent, ended: make(chan struct{})}
 	start := p.startPipes
-	if terminal {
+	if o.Terminal {
 		start = p.startPTY
 	}
 	if err := start(); err != nil {
@@ -41,6 +48,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, terminal bool) (transport.Process
 
 type process struct {
 	cmd    *exec.Cmd
+	lent   bool
 	stdin  io.WriteCloser
 	stdout io.Reader
 	stderr io.Reader
@@ -84,6 +92,8 @@ func (r ttyReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+func (r ttyReader) Close() error { return r.f.Close() }
 
 type eof struct{}
 
@@ -137,5 +147,12 @@ func (p *process) Kill() error {
 		<-p.ended
 		t.Stop()
 	}()
+	if p.lent {
+		for _, r := range []io.Reader{p.stdout, p.stderr} {
+			if c, ok := r.(io.Closer); ok {
+				_ = c.Close()
+			}
+		}
+	}
 	return err
 }

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,4 +119,15 @@ func keyword(option string) (string, error) {
 		return "", &ArgError{"-o " + option}
 	}
 	return name, nil
+}
+
+// CheckArgs refuses arguments that would not leave a connection for commands; what only the
+// ssh program understands is good.
+func CheckArgs(args []string) error {
+	_, err := parseArgs(args)
+	var need *ProgramError
+	if errors.As(err, &need) {
+		return nil
+	}
+	return err
 }

@@ -77,7 +77,7 @@ func (d *Dialer) resolve(ctx context.Context, t *transport.Target) (*settings, e
 	if err != nil {
 		return nil, err
 	}
-	q := sshconfig.Query{Host: t.Address, File: after.file, Args: slices.Concat(before.options, ownOptions(t), after.options)}
+	q := sshconfig.Query{Host: t.Address, File: after.file, Args: slices.Concat(before.options, OwnOptions(t), after.options)}
 	if q.Host == "" {
 		q.Host = t.Name
 	}
@@ -92,8 +92,8 @@ func (d *Dialer) resolve(ctx context.Context, t *transport.Target) (*settings, e
 	return s, nil
 }
 
-// ownOptions are what the variables of the inventory say, as options.
-func ownOptions(t *transport.Target) (out []string) {
+// OwnOptions are what the variables of the inventory say, as after -o.
+func OwnOptions(t *transport.Target) (out []string) {
 	if !t.HostKeyChecking {
 		out = append(out, "StrictHostKeyChecking=no")
 	}
