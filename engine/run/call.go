@@ -3,10 +3,12 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"fettle/engine/action"
 	"fettle/engine/event"
@@ -32,13 +34,23 @@ func isEngineModule(name string) bool {
 	return false
 }
 
+// timeoutError ends a task that ran into its timeout keyword.
+type timeoutError struct {
+	action string
+	period time.Duration
+}
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("The %s action failed to execute in the expected time frame (%d) and was terminated", e.action, int(e.period.Seconds()))
+}
+
 // call runs one job: an action here, or a module on the host.
 func (u *turn) call(ctx context.Context, j *job) callResult {
 	if timeout, err := u.timeout(); err != nil {
 		return callResult{err: err}
 	} else if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("The %s action failed to execute in the expected time frame (%d) and was terminated", u.task.Action, int(timeout.Seconds())))
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &timeoutError{u.task.Action, timeout})
 		defer cancel()
 	}
 	if u.task.Async.Set && (u.act != nil || isEngineModule(u.task.Module)) {
@@ -236,6 +248,10 @@ func (u *turn) finishError(o itemOutcome, err error) itemOutcome {
 	}
 	o.status, o.ignored = event.Failed, u.ignore
 	o.result = value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(errorText(err)))
+	var timedOut *timeoutError
+	if errors.As(err, &timedOut) {
+		o.result.SetString("timedout", value.DictOf("period", int64(timedOut.period.Seconds())))
+	}
 	return o
 }
 

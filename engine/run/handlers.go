@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"strings"
 
 	"fettle/engine/event"
 	"fettle/engine/plan"
@@ -79,6 +80,39 @@ func (pr *playRun) notifyFailed(out *outcome, err error) {
 	out.result.SetString("msg", err.Error())
 }
 
+// addHandlers adds handlers to the play's. The same role, used again in the same way,
+// brings the handlers that are there already.
+func (pr *playRun) addHandlers(hs []*plan.Handler) {
+	for _, h := range hs {
+		key := handlerKey(h)
+		if key != "" && pr.roleHandlers[key] {
+			continue
+		}
+		pr.roleHandlers[key] = true
+		pr.handlers = append(pr.handlers, h)
+	}
+}
+
+// handlerKey identifies a handler of a role with the variables of the role's use; "" for
+// handlers of plays.
+func handlerKey(h *plan.Handler) string {
+	if h.Task == nil || h.Task.Role == nil {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(h.Task.Pos.String())
+	b.WriteString(roleKey(h.Task))
+	for _, set := range h.Task.Vars {
+		for n, v := range set.Vars.All() {
+			b.WriteString("|" + n + "=" + value.Repr(rawText(v.Value)))
+		}
+	}
+	for _, c := range h.Task.When {
+		b.WriteString("|when " + value.Repr(rawText(c.Value)))
+	}
+	return b.String()
+}
+
 // findHandlers finds what a notification reaches: the handler of that name in the list that
 // was loaded last (of one list the first), and of all that listen to it the last of each name.
 func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
@@ -115,8 +149,12 @@ func (pr *playRun) handlerNamed(h *plan.Handler, name string) bool {
 	if own == name {
 		return true
 	}
-	r := h.Task.Role
-	return r != nil && (r.Name+" : "+own == name || r.FQName != "" && r.FQName+" : "+own == name)
+	return ofRole(h.Task.Role, own, name)
+}
+
+// ofRole tells that full is name with its role in front.
+func ofRole(r *plan.Role, name, full string) bool {
+	return r != nil && (r.Name+" : "+name == full || r.FQName != "" && r.FQName+" : "+name == full)
 }
 
 // handlerName renders a handler's name with the variables of the play.
@@ -154,7 +192,7 @@ func (pr *playRun) listens(h *plan.Handler, topic string, u *turn) bool {
 			v = r
 		}
 		for _, e := range asList(v) {
-			if value.Str(e) == topic {
+			if s := value.Str(e); s == topic || ofRole(h.Task.Role, s, topic) {
 				return true
 			}
 		}

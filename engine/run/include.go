@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"fettle/engine/diag"
 	"fettle/engine/event"
@@ -167,11 +166,11 @@ func (pr *playRun) expand(p pendingInclude) (*plan.Expansion, error) {
 
 // adopt makes the handlers and, when it is public, the variables of an included role the play's.
 func (pr *playRun) adopt(x *plan.Expansion) {
-	for _, h := range x.Handlers {
-		if !slices.Contains(pr.handlers, h) {
-			pr.handlers = append(pr.handlers, h)
-		}
+	if pr.adopted[x] {
+		return
 	}
+	pr.adopted[x] = true
+	pr.addHandlers(x.Handlers)
 	for _, role := range append([]*plan.Role{x.Role}, x.Roles...) {
 		if role != nil && role.Public {
 			pr.vars.AddRole(role)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"fettle/engine/event"
@@ -185,6 +186,7 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 	case "clear_host_errors":
 		for _, o := range pr.walkers {
 			o.failed, o.unreachable = false, false
+			o.forgive()
 			delete(pr.r.dead, o.host.Name)
 			delete(pr.r.failedHosts, o.host.Name)
 		}
@@ -205,11 +207,15 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 	return false
 }
 
-// endRole passes the rest of the role the task is in.
+// endRole passes the rest of the role the task is in, with the roles it brings in. The
+// role counts as through.
 func (pr *playRun) endRole(w *walker, t *plan.Task) {
+	if key := roleKey(t); w.ranRoles[key] {
+		w.doneRoles[key] = true
+	}
 	for len(w.stack) > 0 {
 		v := w.next()
-		if v == nil || v.Task.Role != t.Role {
+		if v == nil || v.Task.Role != t.Role && (v.Task.Role == nil || !slices.Contains(v.Task.Role.Parents, t.Role)) {
 			return
 		}
 		w.advance()

@@ -36,7 +36,8 @@ type playRun struct {
 	forced       bool
 	ended        bool // meta: end_play
 	current      *event.Task
-	roleHandlers map[string]bool
+	roleHandlers map[string]bool // by handlerKey
+	adopted      map[*plan.Expansion]bool
 }
 
 // playContext renders keywords of a play: only extra vars, play vars and magic are visible.
@@ -47,7 +48,8 @@ func (r *run) playContext(pv *vars.Play) *template.Context {
 
 func (r *run) play(p *plan.Play) error {
 	pv := vars.NewPlay(p)
-	pr := &playRun{r: r, play: p, vars: pv, handlers: p.Handlers, maxFail: -1, roleHandlers: map[string]bool{}}
+	pr := &playRun{r: r, play: p, vars: pv, maxFail: -1, roleHandlers: map[string]bool{}, adopted: map[*plan.Expansion]bool{}}
+	pr.addHandlers(p.Handlers)
 	t := r.playContext(pv)
 	fail := func(what string, err error) error {
 		return fmt.Errorf("%s: play keyword %s: %w", p.Pos, what, err)

@@ -255,12 +255,16 @@ func (pr *playRun) failRest(t *plan.Task, set []*walker, outs []*outcome) {
 		}
 	}
 	for _, w := range pr.walkers {
-		if w.active() && !w.rescuedNow(t) && w.top() != nil && w.next() != nil {
-			w.fail(t, result)
+		if w.active() && !w.afterFlush && !w.rescuedNow(t) && w.top() != nil && w.next() != nil {
+			base := w.stack[0]
+			from := base.at
+			if w.fail(t, result); w.failed {
+				pr.forceHandlers(w, base, from)
+			}
 		}
 	}
 	for _, w := range pr.walkers {
-		if w.active() {
+		if w.active() && !w.afterFlush {
 			return
 		}
 	}

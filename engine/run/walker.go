@@ -191,6 +191,15 @@ func (w *walker) canRescue() bool {
 	return false
 }
 
+// forgive forgets failures that always sections would pass on at their end.
+func (w *walker) forgive() {
+	for _, f := range w.stack {
+		for _, st := range f.blocks {
+			st.pending = false
+		}
+	}
+}
+
 // rescueOf finds the failure that the innermost rescue section the host is in handles.
 func (w *walker) rescueOf() *blockState {
 	for i := len(w.stack) - 1; i >= 0; i-- {

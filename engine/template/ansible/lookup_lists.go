@@ -126,7 +126,7 @@ func lookupSubelements(_ *template.Context, terms []value.Value, _ options) ([]v
 	case *value.List:
 		elements = x.Items()
 	default:
-		return nil, errors.New("subelements lookup expects first a dict or a list, second a string pointing to the subkey")
+		return nil, errors.New("subelements lookup expects a dictionary or a list: first a dict or a list, second a string pointing to the subkey")
 	}
 	elements = slices.DeleteFunc(slices.Clone(elements), func(e value.Value) bool {
 		d, ok := e.(*value.Dict)
