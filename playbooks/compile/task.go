@@ -52,14 +52,14 @@ func (s *scope) task(g *graph, t *ast.Task) {
 		return
 	case importRole:
 		if s.handlers {
-			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "%s cannot be a handler", t.Action))
+			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Using '%s' as a handler is not supported.", t.Action))
 			return
 		}
 		in.importRole(g, t)
 		return
 	case includeRole:
 		if s.handlers {
-			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "%s cannot be a handler", t.Action))
+			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Using '%s' as a handler is not supported.", t.Action))
 			return
 		}
 	}
@@ -181,7 +181,7 @@ func planLoop(l *ast.Loop) *plan.Loop {
 func (s *scope) dynamicInclude(out *plan.Task, t *ast.Task, outer *scope) {
 	for _, a := range t.Attrs {
 		if !slices.Contains(includeKeywords, a.Name) {
-			d := diag.Errorf(a.Key, "keyword", "%q is not a keyword of %s", a.Name, t.Action)
+			d := diag.Errorf(a.Key, "keyword", "'%s' is not a valid attribute for %s", a.Name, t.Action)
 			d.Width = len(a.Name)
 			d.Hint = "put it under apply, or around it with a block"
 			s.c.diags.Add(d)

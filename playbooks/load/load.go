@@ -299,7 +299,7 @@ func (p *parser) keywords(n *yaml.Node, on ast.Object, what string, child func(k
 }
 
 func (p *parser) unknown(key *yaml.Node, on ast.Object, what string) {
-	d := p.fail(key, "keyword", "%q is not a keyword of %s", key.Value, what)
+	d := p.fail(key, "keyword", "'%s' is not a valid attribute for %s", key.Value, what)
 	if hint, gone := ast.Gone[key.Value]; gone {
 		d.Hint = hint + " (Ansible has removed " + key.Value + ")"
 		return

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"strings"
+
 	"fettle/engine/diag"
 	"fettle/engine/plan"
 	"fettle/engine/value"
@@ -25,7 +27,7 @@ func (p *parser) playbook(path string, n *yaml.Node) *ast.Playbook {
 	}
 	plays, _ := p.listOf(n, "a list of plays")
 	if len(plays) == 0 {
-		p.fail(n, "syntax", "a playbook must have at least one play")
+		p.fail(n, "syntax", "A playbook must contain at least one play")
 	}
 	for _, e := range plays {
 		if e.Kind != yaml.MappingNode {
@@ -68,7 +70,7 @@ func (p *parser) importPlaybook(n *yaml.Node) *ast.Import {
 
 func (p *parser) play(n *yaml.Node) *ast.Play {
 	play := &ast.Play{Pos: p.Pos(n)}
-	play.Attrs = p.keywords(n, ast.OnPlay, "a play", func(k string, key, v *yaml.Node) {
+	play.Attrs = p.keywords(n, ast.OnPlay, "a Play", func(k string, key, v *yaml.Node) {
 		switch k {
 		case "vars":
 			play.Vars = p.vars(key, v)
@@ -79,13 +81,13 @@ func (p *parser) play(n *yaml.Node) *ast.Play {
 		case "roles":
 			play.Roles = p.roleUses(v)
 		case "pre_tasks":
-			play.PreTasks = p.items(v, "a list of tasks", false)
+			play.PreTasks = p.items(v, k, false)
 		case "tasks":
-			play.Tasks = p.items(v, "a list of tasks", false)
+			play.Tasks = p.items(v, k, false)
 		case "post_tasks":
-			play.PostTasks = p.items(v, "a list of tasks", false)
+			play.PostTasks = p.items(v, k, false)
 		case "handlers":
-			play.Handler = p.items(v, "a list of handlers", true)
+			play.Handler = p.items(v, k, true)
 		}
 	}, nil)
 	p.checkPlay(play, n)
@@ -101,7 +103,7 @@ func (p *parser) checkPlay(play *ast.Play, n *yaml.Node) {
 			d.Hint = "this looks like a task (" + t + "); tasks stand under tasks: of a play"
 		}
 	case emptyHosts(hosts.Value):
-		p.Diags.Add(diag.Errorf(hosts.At, "keyword", "hosts must not be empty"))
+		p.Diags.Add(diag.Errorf(hosts.At, "keyword", "Hosts list cannot be empty. Please check your playbook"))
 	default:
 		if bad := badHosts(hosts.Value); bad != "" {
 			p.Diags.Add(diag.Errorf(hosts.At, "keyword", "hosts must be a pattern or a list of patterns, found %s", bad))
@@ -109,7 +111,7 @@ func (p *parser) checkPlay(play *ast.Play, n *yaml.Node) {
 	}
 	if u := play.Attrs.Find("user"); u != nil {
 		if play.Attrs.Find("remote_user") != nil {
-			p.Diags.Add(diag.Errorf(u.Key, "keyword", "a play takes user or remote_user, not both"))
+			p.Diags.Add(diag.Errorf(u.Key, "keyword", "both 'user' and 'remote_user' are set for this play."))
 		} else {
 			u.Name = "remote_user"
 		}
@@ -242,7 +244,7 @@ func (p *parser) prompt(n *yaml.Node) plan.Prompt {
 		}
 	}
 	if out.Name == "" {
-		p.fail(n, "keyword", "a prompt needs a name")
+		p.fail(n, "keyword", "Invalid vars_prompt data structure, missing 'name' key")
 	}
 	return out
 }
@@ -256,6 +258,10 @@ func source(v value.Value) value.Value {
 }
 
 func (p *parser) roleUses(n *yaml.Node) []*ast.RoleUse {
+	if n.Kind != yaml.SequenceNode && !yamlv.IsNull(n) {
+		p.fail(n, "keyword", "A malformed role declaration was encountered. Expected a list of roles, found %s", what(n))
+		return nil
+	}
 	list, _ := p.listOf(n, "a list of roles")
 	var out []*ast.RoleUse
 	for _, e := range list {
@@ -271,6 +277,10 @@ func (p *parser) roleUse(n *yaml.Node) *ast.RoleUse {
 	switch {
 	case n.Kind == yaml.ScalarNode && !yamlv.IsNull(n):
 		r.Name = asText(p.Value(n))
+		if text, ok := r.Name.(string); ok && strings.Contains(text, ",") {
+			p.fail(n, "keyword", "Invalid old style role requirement: %s", text).Hint = "write role: NAME"
+			return nil
+		}
 		return r
 	case n.Kind != yaml.MappingNode:
 		p.fail(n, "keyword", "expected the name of a role or a mapping with role, found %s", what(n))

@@ -34,6 +34,14 @@ func (p *parser) items(n *yaml.Node, of string, handlers bool) []ast.Item {
 		return nil
 	}
 	defer func() { p.depth-- }()
+	if n = yamlv.Resolve(n); n.Kind != yaml.SequenceNode && !yamlv.IsNull(n) {
+		shown := what(n)
+		if n.Kind == yaml.ScalarNode {
+			shown = shorten(n.Value)
+		}
+		p.fail(n, "syntax", "A malformed block was encountered while loading %s: %s should be a list or None", of, shown)
+		return nil
+	}
 	list, _ := p.listOf(n, of)
 	var out []ast.Item
 	for _, e := range list {
@@ -73,7 +81,7 @@ func (p *parser) isBlock(n *yaml.Node) bool {
 func (p *parser) block(n *yaml.Node, handlers bool) *ast.Block {
 	b := &ast.Block{Pos: p.Pos(n)}
 	hasBody := false
-	b.Attrs = p.keywords(n, ast.OnBlock, "a block", func(k string, key, v *yaml.Node) {
+	b.Attrs = p.keywords(n, ast.OnBlock, "a Block", func(k string, key, v *yaml.Node) {
 		switch k {
 		case "vars":
 			b.Vars = p.vars(key, v)
@@ -104,9 +112,9 @@ type taskParts struct {
 }
 
 func (p *parser) task(n *yaml.Node, handlers bool) *ast.Task {
-	on, what := ast.OnTask, "a task"
+	on, what := ast.OnTask, "a Task"
 	if handlers {
-		on, what = ast.OnHandler, "a handler"
+		on, what = ast.OnHandler, "a Handler"
 	}
 	t := &ast.Task{Pos: p.Pos(n), Args: value.NewDict(4)}
 	parts := &taskParts{t: t}

@@ -178,6 +178,9 @@ func printDiagnostics(w io.Writer, ds []*diag.Diagnostic) {
 		return text, text != ""
 	}
 	for _, d := range ds {
+		if asAnsible && d.Severity == diag.Error {
+			fmt.Fprintf(w, "ERROR! %s\n", d.Summary) // what scripts around Ansible look for
+		}
 		fmt.Fprint(w, diag.Text(shortened(d), src))
 	}
 }
