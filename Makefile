@@ -3,21 +3,35 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X fettle/cmd/internal/cli.Version=$(VERSION)
 EMBED    = engine/runner/embed
-RUNNERS  = linux-amd64 linux-arm64
+# Runners that are built into fettle, and all that "make runners" puts beside it.
+BUILTIN  = linux-amd64 linux-arm64
+RUNNERS ?= $(BUILTIN) linux-386 linux-arm linux-riscv64 linux-ppc64le linux-s390x freebsd-amd64 freebsd-arm64 openbsd-amd64 darwin-amd64 darwin-arm64
+# Small is more than fast here: a runner waits for the machine, not for itself.
+RUNFLAGS = -trimpath -buildvcs=false -gcflags=all=-l -ldflags '-s -w -buildid='
+# xz filters for machine code.
+BCJ_amd64 = --x86
+BCJ_386   = --x86
+BCJ_arm   = --arm
 
 .PHONY: build runners test unit lint fuzz demo script integration bench release clean tools
 
-build: runners
+build: $(BUILTIN:%=$(EMBED)/%)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fettle ./cmd/fettle
 
-# The runner for each platform, compressed; they are embedded in fettle.
-runners: $(RUNNERS:%=$(EMBED)/fettle-runner-%.gz)
+# The runners for more platforms: fettle looks in the directory runners beside itself.
+runners: $(RUNNERS:%=bin/runners/%)
 
-$(EMBED)/fettle-runner-%.gz: FORCE
-	@mkdir -p bin
-	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -tags nethttpomithttp2 -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/fettle-runner-$* ./cmd/fettle-runner
-	@gzip -9nc bin/fettle-runner-$* > bin/runner.gz && { cmp -s bin/runner.gz $@ || cp bin/runner.gz $@; }; rm -f bin/runner.gz
-	@echo "$$(sha256sum bin/fettle-runner-$* | cut -d' ' -f1) $$(stat -c %s bin/fettle-runner-$*)" > $(EMBED)/fettle-runner-$*.sum
+# One platform: the program that every host gets, packed with gzip, which every host has, and
+# the second one, which the first unpacks.
+$(EMBED)/% bin/runners/%: FORCE
+	@mkdir -p bin $(@D)
+	@command -v xz >/dev/null || integration/install-tools xz-utils
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -tags core $(RUNFLAGS) -o bin/fettle-runner-$* ./cmd/fettle-runner
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -tags nethttpomithttp2 $(RUNFLAGS) -o bin/fettle-extra-$* ./cmd/fettle-extra
+	@sum() { echo "$$(sha256sum bin/$$1 | cut -d' ' -f1) $$(stat -c %s bin/$$1)"; }; \
+	pack() { [ -f $(@D)/$$1.$$2 ] && [ "$$(sum $$1)" = "$$(cat $(@D)/$$1.sum 2>/dev/null)" ] && return; \
+	  f=$$1; sum $$f > $(@D)/$$f.sum; shift; x=$$1; shift; "$$@" < bin/$$f > $(@D)/$$f.$$x; }; \
+	pack fettle-runner-$* gz gzip -9nc && pack fettle-extra-$* xz xz -c $(BCJ_$(word 2,$(subst -, ,$*))) --lzma2=preset=9e
 
 FORCE:
 
@@ -53,8 +67,8 @@ fuzz:
 	  for f in $$($(GO) test -list 'Fuzz.*' $$p | grep ^Fuzz); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} $$p || exit 1; done; done
 
-release: $(RUNNERS:%=$(EMBED)/fettle-runner-%.gz)
-	@for p in $(RUNNERS); do os=$${p%-*}; arch=$${p#*-}; \
+release: $(BUILTIN:%=$(EMBED)/%)
+	@for p in $(BUILTIN); do os=$${p%-*}; arch=$${p#*-}; \
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/fettle-$$p ./cmd/fettle || exit 1; done
 	cd dist && sha256sum fettle-* > SHA256SUMS
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"fettle/engine/value"
 )
 
 // Host is the machine a module runs on, for the time of one call. It is not shared
@@ -23,6 +25,8 @@ type Host struct {
 	Output func(stream string, p []byte)
 	// Fetch, when set, takes content for the controller (fetch's file).
 	Send func(ctx context.Context, name string, r io.Reader) error
+	// Elsewhere, when set, runs a module that this program does not have.
+	Elsewhere func(ctx context.Context, module string, args *value.Dict) ([]byte, error)
 	// Now and the like are not here: modules use package time.
 
 	changed  bool

@@ -43,6 +43,11 @@ type Spec struct {
 	Controller bool
 	Rules      Rules
 	Examples   string // YAML tasks; a test loads and checks them
+	// Extra modules are in the runner's second program (package all says which families);
+	// it is placed on a host when a task first needs it.
+	Extra bool
+	// Fetches: it calls Host.Fetch when its arguments hold an address.
+	Fetches bool
 	// Platforms the module builds and runs for, as GOOS names; empty means linux.
 	Platforms []string
 }
@@ -114,30 +119,36 @@ var (
 // A is a struct with arg tags (see Option), R a struct with json, doc and returned tags
 // (or *value.Dict when the keys are not known before).
 func Register[A, R any](spec Spec, run func(ctx context.Context, h *Host, args A) (Result[R], error)) {
-	var zero A
-	at := reflect.TypeOf(zero)
-	options, err := optionsOf(at)
+	register(spec, reflect.TypeFor[A](), reflect.TypeFor[R](), reflect.ValueOf(run))
+}
+
+// register is Register for types known at run time: it is in the runner once, and not once
+// for each module.
+func register(spec Spec, args, result reflect.Type, run reflect.Value) {
+	options, err := optionsOf(args)
 	if err != nil {
 		panic(fmt.Sprintf("module %s: %v", spec.Name, err))
 	}
 	if strings.Count(spec.Name, ".") < 2 {
 		panic(fmt.Sprintf("module %q: the name must be fully qualified", spec.Name))
 	}
-	m := &Module{Spec: spec, Options: options, Returns: returnsOf(reflect.TypeOf(*new(R)))}
+	m := &Module{Spec: spec, Options: options, Returns: returnsOf(result)}
 	m.Check, m.Diff = orNone(spec.Check), orNone(spec.Diff)
-	m.invoke = func(ctx context.Context, h *Host, args *Args) (Outcome, error) {
-		var a A
-		if err := decode(m, args, reflect.ValueOf(&a).Elem()); err != nil {
+	m.invoke = func(ctx context.Context, h *Host, given *Args) (Outcome, error) {
+		a := reflect.New(args).Elem()
+		if err := decode(m, given, a); err != nil {
 			return Outcome{}, err
 		}
-		h.begin(m, args)
+		h.begin(m, given)
 		if h.Check && m.Check == None {
 			return Outcome{Common: Common{Skipped: true, Msg: "remote module (" + m.Name + ") does not support check mode"}}, nil
 		}
-		r, err := run(ctx, h, a)
-		r.Changed = r.Changed || h.changed
-		r.Warnings = append(h.warnings, r.Warnings...)
-		return Outcome{Common: r.Common, Data: r.Data}, err
+		results := run.Call([]reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(h), a})
+		out := Outcome{Common: results[0].Field(0).Interface().(Common), Data: results[0].Field(1).Interface()}
+		out.Changed = out.Changed || h.changed
+		out.Warnings = append(h.warnings, out.Warnings...)
+		err, _ := results[1].Interface().(error)
+		return out, err
 	}
 	for _, n := range append([]string{spec.Name}, spec.Aliases...) {
 		if registry[n] != nil {

@@ -6,12 +6,18 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+
+	"fettle/engine/wire"
 )
 
 //go:embed embed
@@ -22,42 +28,37 @@ type Binary struct {
 	OS, Arch string
 	SHA256   string // hex, of the program
 	Size     int64
-	// packed gives the program compressed with gzip.
+	// packed gives the program compressed with gzip; the second program with xz.
 	packed func() ([]byte, error)
 }
 
 // Binaries are the runners that can be placed, by platform.
 type Binaries struct {
-	list []*Binary
+	list  []*Binary
+	extra []*Binary // the second programs
+	dir   string    // where more can be put
 	// self is a program that acts as a runner on this machine; "" when there is none.
 	self string
 }
 
-// Embedded gives the runners built into the program. self is the path of the running
-// program when it acts as a runner (called with serve.Word): it serves this machine, and
-// hosts of its own platform when no runner was built in for them.
+// Embedded gives the runners built into the program, and those in the directory runners
+// beside it. self is the path of the running program when it acts as a runner (called with
+// serve.Word): it serves this machine, and hosts of its own platform when no runner was
+// built in for them.
 func Embedded(self string) (*Binaries, error) {
 	b := &Binaries{self: self}
-	files, err := embedded.ReadDir("embed")
+	built, err := fs.Sub(embedded, "embed")
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range files {
-		name, ok := strings.CutSuffix(f.Name(), ".sum")
-		if !ok {
-			continue
+	if err := b.add(built); err != nil {
+		return nil, err
+	}
+	if exe, err := os.Executable(); err == nil {
+		b.dir = filepath.Join(filepath.Dir(exe), "runners")
+		if err := b.add(os.DirFS(b.dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", b.dir, err)
 		}
-		sum, err := embedded.ReadFile("embed/" + f.Name())
-		if err != nil {
-			return nil, err
-		}
-		x := &Binary{packed: func() ([]byte, error) { return embedded.ReadFile("embed/" + name + ".gz") }}
-		platform := strings.TrimPrefix(name, "fettle-runner-")
-		x.OS, x.Arch, _ = strings.Cut(platform, "-")
-		if _, err := fmt.Sscan(string(sum), &x.SHA256, &x.Size); err != nil || len(x.SHA256) != 64 {
-			return nil, fmt.Errorf("the built-in runner for %s is damaged: bad checksum file", platform)
-		}
-		b.list = append(b.list, x)
 	}
 	if self != "" && b.find(runtime.GOOS, runtime.GOARCH) == nil {
 		x, err := ownBinary(self)
@@ -67,6 +68,57 @@ func Embedded(self string) (*Binaries, error) {
 		b.list = append(b.list, x)
 	}
 	return b, nil
+}
+
+// add takes the programs of a directory: NAME-OS-ARCH.sum with hash and size, and .gz, or
+// .xz for the second program. The first for a platform is taken.
+func (b *Binaries) add(dir fs.FS) error {
+	sums, err := fs.Glob(dir, "fettle-*.sum")
+	if err != nil {
+		return err
+	}
+	for _, file := range sums {
+		name := strings.TrimSuffix(file, ".sum")
+		platform, isRunner := strings.CutPrefix(name, "fettle-runner-")
+		list, ext := &b.list, ".gz"
+		if !isRunner {
+			platform, list, ext = strings.TrimPrefix(name, "fettle-extra-"), &b.extra, ".xz"
+		}
+		x := &Binary{packed: func() ([]byte, error) { return fs.ReadFile(dir, name+ext) }}
+		x.OS, x.Arch, _ = strings.Cut(platform, "-")
+		sum, err := fs.ReadFile(dir, file)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Sscan(string(sum), &x.SHA256, &x.Size); err != nil || len(x.SHA256) != 64 {
+			return fmt.Errorf("the runner for %s is damaged: bad checksum file", platform)
+		}
+		if find(*list, x.OS, x.Arch) == nil {
+			*list = append(*list, x)
+		}
+	}
+	return nil
+}
+
+// unsupported says what can be done about a platform without runner.
+func (b *Binaries) unsupported(uname string) string {
+	msg := fmt.Sprintf("there is no runner for its platform, %s", uname)
+	for arch, names := range machines {
+		for os, system := range systems {
+			if name, found := strings.CutPrefix(uname, system+" "); found && slices.Contains(names, name) {
+				return msg + fmt.Sprintf(": build it with \"make runners RUNNERS=%s-%s\" and put the files of that name from bin/runners into %s", os, arch, b.dir)
+			}
+		}
+	}
+	return msg
+}
+
+// extraFor is the second program for the machine of a runner that lacks the extra modules.
+func (b *Binaries) extraFor(h *wire.Hello) (*Binary, error) {
+	if x := find(b.extra, h.OS, h.Arch); x != nil {
+		return x, nil
+	}
+	return nil, fmt.Errorf("there is no fettle-extra-%s-%s, which has this module: put it into %s", h.OS, h.Arch, b.dir)
 }
 
 // Own gives only the running program, at path self, as a runner: for tests, where what is
@@ -87,8 +139,10 @@ func (b *Binaries) Platforms() (out []string) {
 	return out
 }
 
-func (b *Binaries) find(os, arch string) *Binary {
-	for _, x := range b.list {
+func (b *Binaries) find(os, arch string) *Binary { return find(b.list, os, arch) }
+
+func find(list []*Binary, os, arch string) *Binary {
+	for _, x := range list {
 		if x.OS == os && x.Arch == arch {
 			return x
 		}

@@ -186,6 +186,13 @@ func (p *Runners) Call(ctx context.Context, a *Account, c *wire.Call, io *IO, re
 	if io != nil {
 		h.Open, h.Receive, h.Output = io.Open, io.Receive, io.Output
 	}
+	if l.hello.Partial && needsExtra(c) {
+		x, err := p.opts.Binaries.extraFor(l.hello)
+		if err != nil {
+			return err
+		}
+		c = offer(c, &h, x)
+	}
 	err = l.client.Call(ctx, c, h)
 	var lost *wire.LostError
 	if !errors.As(err, &lost) {

@@ -37,6 +37,29 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// bothBinaries are the two programs of a runner as hosts get them.
+var bothBinaries = sync.OnceValues(func() (*Binaries, error) {
+	runner, second := filepath.Join(buildDir, "fettle-runner-core"), filepath.Join(buildDir, "fettle-extra")
+	if err := exec.Command("go", "build", "-tags", "core", "-o", runner, "fettle/cmd/fettle-runner").Run(); err != nil {
+		return nil, err
+	}
+	if err := exec.Command("go", "build", "-o", second, "fettle/cmd/fettle-extra").Run(); err != nil {
+		return nil, err
+	}
+	b, err := Own(runner)
+	if err != nil {
+		return nil, err
+	}
+	b.self = ""
+	x, err := ownBinary(second)
+	if err != nil {
+		return nil, err
+	}
+	x.packed = sync.OnceValues(func() ([]byte, error) { return exec.Command("xz", "-0c", second).Output() })
+	b.extra = []*Binary{x}
+	return b, nil
+})
+
 // ownBinaries is a runner built for the tests; without the go tool, the test program.
 var ownBinaries = sync.OnceValues(func() (*Binaries, error) {
 	program := filepath.Join(buildDir, "fettle-runner")

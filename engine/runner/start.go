@@ -191,7 +191,7 @@ func (h *handshake) run(ctx context.Context) (*link, error) {
 			}
 			timer.Reset(startTimeout)
 		case unsupported:
-			return nil, unreachable(h.conn, fmt.Sprintf("there is no runner for its platform, %s", clean(rest)), nil)
+			return nil, unreachable(h.conn, h.binaries.unsupported(clean(rest)), nil)
 		case failed:
 			return nil, unreachable(h.conn, "cannot place the runner: "+strings.TrimPrefix(clean(rest), "; "), nil)
 		}
@@ -281,7 +281,7 @@ func (h *handshake) place(ctx context.Context, request string) error {
 	form, uname, _ := strings.Cut(request, " ")
 	b := h.binaries.forUname(uname)
 	if b == nil {
-		return unreachable(h.conn, fmt.Sprintf("there is no runner for its platform, %s", clean(uname)), nil)
+		return unreachable(h.conn, h.binaries.unsupported(clean(uname)), nil)
 	}
 	p, err := b.content(form == "gzip")
 	if err != nil {

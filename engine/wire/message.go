@@ -24,6 +24,9 @@ type Hello struct {
 	Home    string `json:"home"`
 	Dir     string `json:"dir"` // where the runner's program lies
 	PID     int    `json:"pid"`
+	// Partial tells that the program has no extra modules: calls of them offer it the
+	// program that has (Call.Extra).
+	Partial bool `json:"partial,omitempty"`
 }
 
 // Call asks the runner to run one module, once per item of Args, in order.
@@ -44,6 +47,9 @@ type Call struct {
 	// Binary is the name of an executable module to run instead of a built-in one: its
 	// content is the source of that name.
 	Binary string `json:"binary,omitempty"`
+	// Extra is the SHA-256 of the runner's second program, in hex; a source of that name
+	// offers it, packed with xz. Set when the call may need it.
+	Extra string `json:"extra,omitempty"`
 	// Async, when over 0, runs the item as a job that outlives the connection, for at
 	// most so many seconds; the result is the job's id.
 	Async int `json:"async,omitempty"`

@@ -27,7 +27,7 @@ func newPool(t testing.TB) *runner.Runners {
 		t.Fatal(err)
 	}
 	if len(b.Platforms()) == 0 {
-		t.Skip("no runner is built in: run make runners")
+		t.Skip("no runner is built in: run make build")
 	}
 	p := runner.New(runner.Options{Dialers: map[string]transport.Dialer{"ssh": &ssh.Dialer{}}, Binaries: b})
 	t.Cleanup(func() { _ = p.Close() })

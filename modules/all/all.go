@@ -1,4 +1,8 @@
-// Package all links every module family into a program.
+// Package all links the module families into a program.
+//
+// fettle links all of them. A runner comes in two programs, so that hosts get little: the
+// one that is always placed (built with the tag core), and fettle-extra with what needs
+// HTTP, TLS or archive formats.
 package all
 
 import (
@@ -6,7 +10,6 @@ import (
 	_ "fettle/modules/control"
 	_ "fettle/modules/facts"
 	_ "fettle/modules/files"
-	_ "fettle/modules/network"
 	_ "fettle/modules/packages"
 	_ "fettle/modules/services"
 	_ "fettle/modules/system"

@@ -3,7 +3,6 @@ package facts
 import (
 	"context"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,8 +63,8 @@ func (l deviceLinks) all() *value.Dict {
 }
 
 var (
-	schedulerNow = regexp.MustCompile(`\[(.*)\]`)
-	pciAddress   = regexp.MustCompile(`.+/([a-f0-9]{4}:[a-f0-9]{2}:[0|1][a-f0-9]\.[0-7])/`)
+	schedulerNow pattern = `\[(.*)\]`
+	pciAddress   pattern = `.+/([a-f0-9]{4}:[a-f0-9]{2}:[0|1][a-f0-9]\.[0-7])/`
 )
 
 func (g *gatherer) devices(ctx context.Context) *value.Dict {
@@ -111,7 +110,7 @@ func (g *gatherer) device(ctx context.Context, name, dir string, links deviceLin
 	d.SetString("partitions", parts)
 	d.SetString("rotational", g.orNone(dir+"/queue/rotational"))
 	mode := ""
-	if m := schedulerNow.FindStringSubmatch(g.text(dir + "/queue/scheduler")); m != nil {
+	if m := schedulerNow.find(g.text(dir + "/queue/scheduler")); m != nil {
 		mode = m[1]
 	}
 	d.SetString("scheduler_mode", mode)
@@ -120,7 +119,7 @@ func (g *gatherer) device(ctx context.Context, name, dir string, links deviceLin
 	d.SetString("sectorsize", g.sectorSize(dir))
 	d.SetString("size", humanBytes(float64(sectors)*512))
 	host := ""
-	if m := pciAddress.FindStringSubmatch(dir); m != nil {
+	if m := pciAddress.find(dir); m != nil {
 		for line := range strings.Lines(pci) {
 			if rest, ok := strings.CutPrefix(line, m[1]+" "); ok {
 				host = strings.TrimRight(rest, "\n")
@@ -132,12 +131,12 @@ func (g *gatherer) device(ctx context.Context, name, dir string, links deviceLin
 	return d
 }
 
-var sgSerial = regexp.MustCompile(`(?:Unit serial|Serial) number:\s+(\w+)`)
+const sgSerial pattern = `(?:Unit serial|Serial) number:\s+(\w+)`
 
 func (g *gatherer) serial(ctx context.Context, name string) string {
 	if g.tool("sg_inq") != "" {
 		if out, ok := g.run(ctx, "sg_inq", "/dev/"+name); ok {
-			if m := sgSerial.FindStringSubmatch(out); m != nil {
+			if m := sgSerial.find(out); m != nil {
 				return m[1]
 			}
 		}
@@ -191,13 +190,23 @@ func (g *gatherer) holders(dir string) *value.List {
 // mountEntry is a line of /proc/mounts.
 type mountEntry struct{ device, mount, fstype, options, dump, pass string }
 
-var octal = regexp.MustCompile(`\\[0-7]{3}`)
-
+// unescapeOctal takes back the \ooo that the kernel writes for blanks and the like.
 func unescapeOctal(s string) string {
-	return octal.ReplaceAllStringFunc(s, func(m string) string {
-		n, _ := strconv.ParseUint(m[1:], 8, 16)
-		return string([]byte{byte(n)})
-	})
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 || i+4 > len(s) {
+			return b.String() + s
+		}
+		b.WriteString(s[:i])
+		if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+			b.WriteByte(byte(n))
+			s = s[i+4:]
+		} else {
+			b.WriteByte('\\')
+			s = s[i+1:]
+		}
+	}
 }
 
 func (g *gatherer) mountEntries() []mountEntry {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -120,7 +119,7 @@ func (g *gatherer) readDistribution() *distribution {
 	return d
 }
 
-var versionWord = regexp.MustCompile(`\((\D+)\)|,\s*(\D+)`)
+const versionWord pattern = `\((\D+)\)|,\s*(\D+)`
 
 // guess is what os-release alone tells.
 func (g *gatherer) guess() *distribution {
@@ -132,7 +131,7 @@ func (g *gatherer) guess() *distribution {
 	}
 	version := info["VERSION_ID"]
 	if text := g.text("/etc/redhat-release"); text != "" && (id == "centos" || id == "rhel" || version == "") {
-		if m := regexp.MustCompile(`release ([0-9.]+)`).FindStringSubmatch(text); m != nil {
+		if m := pattern(`release ([0-9.]+)`).find(text); m != nil {
 			version = m[1]
 		}
 	}
@@ -166,18 +165,18 @@ func (g *gatherer) codename(info map[string]string) string {
 			return v
 		}
 	}
-	if m := versionWord.FindStringSubmatch(info["VERSION"]); m != nil {
+	if m := versionWord.find(info["VERSION"]); m != nil {
 		return strings.TrimSpace(m[1] + m[2])
 	}
-	if m := inBrackets.FindStringSubmatch(g.releaseText()); m != nil {
+	if m := inBrackets.find(g.releaseText()); m != nil {
 		return m[1]
 	}
 	return "NA"
 }
 
 var (
-	ownRelease = regexp.MustCompile(`^\w+[-_](?:release|version)$`)
-	inBrackets = regexp.MustCompile(`\(([^()]*)\)\s*$`)
+	ownRelease pattern = `^\w+[-_](?:release|version)$`
+	inBrackets pattern = `\(([^()]*)\)\s*$`
 )
 
 // releaseText is the first line of the first of the distribution's own release files.
@@ -187,7 +186,7 @@ func (g *gatherer) releaseText() string {
 		case "debian_version", "lsb-release", "oem-release", "os-release", "system-release", "plesk-release", "iredmail-release":
 			continue
 		}
-		if !ownRelease.MatchString(n) {
+		if !ownRelease.in(n) {
 			continue
 		}
 		if text := g.text("/etc/" + n); text != "" {
@@ -243,8 +242,8 @@ func parseSlackware(_ *gatherer, d *distribution, text string) bool {
 		return false
 	}
 	d.name = "Slackware"
-	if v := regexp.MustCompile(`\w+[.]\w+\+?`).FindString(text); v != "" {
-		d.version = v
+	if m := pattern(`\w+[.]\w+\+?`).find(text); m != nil {
+		d.version = m[0]
 	}
 	return true
 }
@@ -262,8 +261,8 @@ func parseCentOS(_ *gatherer, d *distribution, text string) bool {
 }
 
 var (
-	openWrtVersion = regexp.MustCompile(`DISTRIB_RELEASE="(.*)"`)
-	openWrtName    = regexp.MustCompile(`DISTRIB_CODENAME="(.*)"`)
+	openWrtVersion pattern = `DISTRIB_RELEASE="(.*)"`
+	openWrtName    pattern = `DISTRIB_CODENAME="(.*)"`
 )
 
 func parseOpenWrt(_ *gatherer, d *distribution, text string) bool {
@@ -271,10 +270,10 @@ func parseOpenWrt(_ *gatherer, d *distribution, text string) bool {
 		return false
 	}
 	d.name = "OpenWrt"
-	if m := openWrtVersion.FindStringSubmatch(text); m != nil {
+	if m := openWrtVersion.find(text); m != nil {
 		d.version = m[1]
 	}
-	if m := openWrtName.FindStringSubmatch(text); m != nil {
+	if m := openWrtName.find(text); m != nil {
 		d.release = m[1]
 	}
 	return true
@@ -314,7 +313,7 @@ func parseArch(_ *gatherer, d *distribution, text string) bool {
 	return true
 }
 
-var suseVersion = regexp.MustCompile(`^([0-9]+)\.?([0-9]*)`)
+const suseVersion pattern = `^([0-9]+)\.?([0-9]*)`
 
 func parseSUSE(g *gatherer, d *distribution, text string) bool {
 	lower := strings.ToLower(text)
@@ -325,7 +324,7 @@ func parseSUSE(g *gatherer, d *distribution, text string) bool {
 	if n := info["NAME"]; n != "" {
 		d.name = n
 	}
-	if m := suseVersion.FindStringSubmatch(info["VERSION_ID"]); m != nil {
+	if m := suseVersion.find(info["VERSION_ID"]); m != nil {
 		d.version, d.major = m[0], m[1]
 		switch {
 		case strings.Contains(lower, "open"):
@@ -343,9 +342,9 @@ func parseSUSE(g *gatherer, d *distribution, text string) bool {
 }
 
 var (
-	prettyName = regexp.MustCompile(`PRETTY_NAME=[^(]+ \(?([^)]+?)\)`)
-	devuanName = regexp.MustCompile(`PRETTY_NAME="?[^("]+ \(?([^) "]+)\)?`)
-	minorOf    = regexp.MustCompile(`(\d+)\.(\d+)`)
+	prettyName pattern = `PRETTY_NAME=[^(]+ \(?([^)]+?)\)`
+	devuanName pattern = `PRETTY_NAME="?[^("]+ \(?([^) "]+)\)?`
+	minorOf    pattern = `(\d+)\.(\d+)`
 )
 
 func parseDebian(g *gatherer, d *distribution, text string) bool {
@@ -354,10 +353,10 @@ func parseDebian(g *gatherer, d *distribution, text string) bool {
 	switch {
 	case has("Debian") || has("Raspbian"):
 		d.name = "Debian"
-		if m := prettyName.FindStringSubmatch(text); m != nil {
+		if m := prettyName.find(text); m != nil {
 			d.release = m[1]
 		}
-		if m := minorOf.FindStringSubmatch(g.text("/etc/debian_version")); m != nil {
+		if m := minorOf.find(g.text("/etc/debian_version")); m != nil {
 			d.minor = m[2]
 		}
 	case has("Ubuntu"):
@@ -373,7 +372,7 @@ func parseDebian(g *gatherer, d *distribution, text string) bool {
 		}
 	case has("Devuan"):
 		d.name = "Devuan"
-		if m := devuanName.FindStringSubmatch(text); m != nil {
+		if m := devuanName.find(text); m != nil {
 			d.release = m[1]
 		}
 	case has("Cumulus"):

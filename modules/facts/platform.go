@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,7 +35,7 @@ func cString[T int8 | uint8](c []T) string {
 	return string(b)
 }
 
-var i386 = regexp.MustCompile(`i([3456]86|86pc)`)
+const i386 pattern = `i([3456]86|86pc)`
 
 func (g *gatherer) platform(ctx context.Context) *value.Dict {
 	u := uname()
@@ -51,7 +49,7 @@ func (g *gatherer) platform(ctx context.Context) *value.Dict {
 	switch {
 	case arch == "x86_64":
 		d.SetString("userspace_architecture", userspace)
-	case i386.MatchString(arch):
+	case i386.in(arch):
 		arch = "i386"
 		d.SetString("userspace_architecture", userspace)
 	}
@@ -84,7 +82,7 @@ func (g *gatherer) userspaceBits() string {
 const dnsTimeout = 2 * time.Second
 
 // fqdn is the name with a dot that the node's own address has: from /etc/hosts, or else
-// from DNS; without one, the first name of the address.
+// from the resolver; without one, the first name of the address.
 func (g *gatherer) fqdn(ctx context.Context, node string) string {
 	if node == "" {
 		node = "localhost"
@@ -93,11 +91,9 @@ func (g *gatherer) fqdn(ctx context.Context, node string) string {
 	if names == nil && len(g.lines("/etc/resolv.conf")) > 0 && g.root == "" {
 		ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
 		defer cancel()
-		r := &net.Resolver{PreferGo: true}
-		if addrs, err := r.LookupHost(ctx, node); err == nil && len(addrs) > 0 {
-			found, _ := r.LookupAddr(ctx, addrs[0])
-			for _, n := range found {
-				names = append(names, strings.TrimSuffix(n, "."))
+		if words := g.getent(ctx, node); len(words) > 0 {
+			if words = g.getent(ctx, words[0]); len(words) > 0 {
+				names = words[1:]
 			}
 		}
 	}
@@ -110,6 +106,13 @@ func (g *gatherer) fqdn(ctx context.Context, node string) string {
 		return names[0]
 	}
 	return node
+}
+
+// getent asks the machine's resolver: an address, and the names that it has.
+func (g *gatherer) getent(ctx context.Context, key string) []string {
+	out, _ := g.run(ctx, "getent", "hosts", key)
+	line, _, _ := strings.Cut(out, "\n")
+	return strings.Fields(line)
 }
 
 // hostsFileNames are the names of the first line of /etc/hosts with the first address

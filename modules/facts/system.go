@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -398,14 +397,14 @@ func (g *gatherer) sshKeys(context.Context) *value.Dict {
 	return d
 }
 
-var systemdVersion = regexp.MustCompile(`^systemd (\d+)[^\n]*\n([^\n]*)`)
+const systemdVersion pattern = `^systemd (\d+)[^\n]*\n([^\n]*)`
 
 func (g *gatherer) systemd(ctx context.Context) *value.Dict {
 	if g.tool("systemctl") == "" || !g.systemdRuns() {
 		return nil
 	}
 	out, ok := g.run(ctx, "systemctl", "--version")
-	m := systemdVersion.FindStringSubmatch(out)
+	m := systemdVersion.find(out)
 	if !ok || m == nil {
 		return nil
 	}

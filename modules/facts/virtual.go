@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -41,12 +40,12 @@ func (g *gatherer) virtual(ctx context.Context) *value.Dict {
 		"virtualization_tech_guest", stringList(v.guest), "virtualization_tech_host", stringList(v.host))
 }
 
-var dockerGroup = regexp.MustCompile(`/docker(/|-[0-9a-f]+\.scope)`)
+const dockerGroup pattern = `/docker(/|-[0-9a-f]+\.scope)`
 
 func (g *gatherer) containers(v *virtualFacts) {
 	for _, line := range g.lines("/proc/1/cgroup") {
 		switch {
-		case dockerGroup.MatchString(line):
+		case dockerGroup.in(line):
 			v.sign("docker", "guest")
 		case strings.Contains(line, "/lxc/"), strings.Contains(line, "/machine.slice/machine-lxc"):
 			v.sign("lxc", "guest")

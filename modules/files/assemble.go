@@ -86,7 +86,7 @@ func joinFragments(a assembleArgs) (string, error) {
 	var re *pyre.Regexp
 	if a.Regexp != "" {
 		var err error
-		if re, err = pattern("regexp", a.Regexp, 0); err != nil {
+		if re, err = modules.Pattern("regexp", a.Regexp, 0); err != nil {
 			return "", err
 		}
 	}

@@ -115,7 +115,7 @@ func newBlockPlace(a blockInFileArgs) (p blockPlace, err error) {
 		p.start = true
 		return p, nil
 	}
-	p.re, err = pattern(option, *text, 0)
+	p.re, err = modules.Pattern(option, *text, 0)
 	return p, err
 }
 

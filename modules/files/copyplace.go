@@ -144,7 +144,7 @@ func fill(ctx context.Context, draft *modules.Draft, c content) (md5sum string, 
 	}
 	defer from.Close()
 	s1, m5 := sha1.New(), md5.New()
-	if _, err := io.Copy(io.MultiWriter(draft, s1, m5), withContext(ctx, from)); err != nil {
+	if _, err := io.Copy(io.MultiWriter(draft, s1, m5), modules.WithContext(ctx, from)); err != nil {
 		return "", err
 	}
 	if sum := hex.EncodeToString(s1.Sum(nil)); sum != c.SHA1 {

@@ -1,3 +1,3 @@
 // Package files holds the modules that look at and change files: file, copy, template's
-// runner half, stat, lineinfile, blockinfile, replace, find, unarchive and their kin.
+// runner half, stat, lineinfile, blockinfile, replace, find and their kin.
 package files

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"fettle/engine/pyre"
 	"fettle/modules"
 )
 
@@ -110,15 +109,6 @@ func lines(text string) []string {
 
 // chomp is a line without its end.
 func chomp(line string) string { return strings.TrimRight(line, "\r\n") }
-
-// pattern compiles a regular expression of a task.
-func pattern(option, text string, flags pyre.Flags) (*pyre.Regexp, error) {
-	re, err := pyre.Cached(text, flags)
-	if err != nil {
-		return nil, modules.Failf("%s: invalid regular expression %q: %v", option, text, err)
-	}
-	return re, nil
-}
 
 // encodings that texts can have; nothing else needs tables.
 func checkEncoding(name string) error {

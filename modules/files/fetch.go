@@ -83,7 +83,7 @@ func fetch(ctx context.Context, h *modules.Host, a fetchArgs) (r modules.Result[
 		return r, errors.New("fetch: the controller takes no content")
 	}
 	r.Data.Sent = true
-	return r, h.Send(ctx, "content", withContext(ctx, f))
+	return r, h.Send(ctx, "content", modules.WithContext(ctx, f))
 }
 
 // problem fails, or with fail_on_missing off answers with a message.

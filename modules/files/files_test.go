@@ -132,7 +132,7 @@ func TestShellPattern(t *testing.T) {
 		{"*.log", "a.log", true}, {"*.log", "a.logx", false}, {"a?c", "abc", true}, {"[ab]*", "bx", true}, {"[!ab]*", "bx", false},
 		{"[]]", "]", true}, {"[a", "[a", true}, {"a.b", "axb", false}, {"ä*", "äx", true}, {"*", "x\ny", true}, {"[^a]", "^", true},
 	} {
-		re, err := namePatterns("p", []string{tt.pattern}, false)
+		re, err := modules.NamePatterns("p", []string{tt.pattern}, false)
 		if err != nil {
 			t.Errorf("%s: %v", tt.pattern, err)
 			continue

@@ -121,14 +121,14 @@ func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error
 		}
 	}
 	var err error
-	if f.patterns, err = namePatterns("patterns", a.Patterns, a.UseRegex); err != nil {
+	if f.patterns, err = modules.NamePatterns("patterns", a.Patterns, a.UseRegex); err != nil {
 		return nil, err
 	}
-	if f.excludes, err = namePatterns("excludes", a.Excludes, a.UseRegex); err != nil {
+	if f.excludes, err = modules.NamePatterns("excludes", a.Excludes, a.UseRegex); err != nil {
 		return nil, err
 	}
 	if a.Contains != nil {
-		if f.contains, err = pattern("contains", *a.Contains, 0); err != nil {
+		if f.contains, err = modules.Pattern("contains", *a.Contains, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -155,66 +155,6 @@ func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error
 		f.mode = &m
 	}
 	return f, nil
-}
-
-func namePatterns(option string, texts []string, regex bool) ([]*pyre.Regexp, error) {
-	var out []*pyre.Regexp
-	for _, t := range texts {
-		if !regex {
-			t = shellPattern(t)
-		}
-		re, err := pattern(option, t, 0)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, re)
-	}
-	return out, nil
-}
-
-// shellPattern is a shell pattern as a regular expression.
-func shellPattern(s string) string {
-	var b strings.Builder
-	b.WriteString("(?s:")
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '*':
-			b.WriteString(".*")
-		case '?':
-			b.WriteByte('.')
-		case '[':
-			end := -1
-			if i+2 < len(s) {
-				skip := 1
-				if s[i+1] == '!' {
-					skip = 2
-				}
-				if n := strings.IndexByte(s[min(i+skip+1, len(s)):], ']'); n >= 0 {
-					end = i + skip + 1 + n
-				}
-			}
-			if end < 0 {
-				b.WriteString(`\[`)
-				continue
-			}
-			set := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `&&`, `\&&`, `||`, `\||`, `~~`, `\~~`).Replace(s[i+1 : end])
-			if strings.HasPrefix(set, "!") {
-				set = "^" + set[1:]
-			} else if strings.HasPrefix(set, "^") {
-				set = `\` + set
-			}
-			b.WriteString("[" + set + "]")
-			i = end
-		default:
-			j := i + 1
-			for j < len(s) && s[j] >= 0x80 {
-				j++
-			}
-			b.WriteString(pyre.Escape(s[i:j]))
-			i = j - 1
-		}
-	}
-	return b.String() + `)\Z`
 }
 
 // scaled reads a number with a unit.

@@ -143,7 +143,7 @@ func newLineEditor(a lineInFileArgs) (*lineEditor, error) {
 	}
 	var err error
 	if a.Regexp != nil {
-		if ed.regexp, err = pattern("regexp", *a.Regexp, 0); err != nil {
+		if ed.regexp, err = modules.Pattern("regexp", *a.Regexp, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +169,7 @@ func newLineEditor(a lineInFileArgs) (*lineEditor, error) {
 		v    *string
 	}{{"insertafter", a.InsertAfter}, {"insertbefore", a.InsertBefore}} {
 		if o.v != nil && *o.v != "BOF" && *o.v != "EOF" {
-			if ed.place, err = pattern(o.name, *o.v, 0); err != nil {
+			if ed.place, err = modules.Pattern(o.name, *o.v, 0); err != nil {
 				return nil, err
 			}
 		}

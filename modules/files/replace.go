@@ -75,7 +75,7 @@ func replaceModule(ctx context.Context, h *modules.Host, a replaceArgs) (r modul
 		r.Data.Msg = new("Pattern for before/after params did not match the given file: " + miss)
 		return r, nil
 	}
-	re, err := pattern("regexp", a.Regexp, pyre.MultiLine)
+	re, err := modules.Pattern("regexp", a.Regexp, pyre.MultiLine)
 	if err != nil {
 		return r, err
 	}
@@ -112,7 +112,7 @@ func section(text string, a replaceArgs) (from, to int, miss string, err error) 
 	default:
 		return 0, len(text), "", nil
 	}
-	re, err := pattern("before/after", expr, pyre.DotAll)
+	re, err := modules.Pattern("before/after", expr, pyre.DotAll)
 	if err != nil {
 		return 0, 0, "", err
 	}

@@ -185,25 +185,10 @@ func checksum(ctx context.Context, path, algorithm string) (string, error) {
 	}
 	defer f.Close()
 	w := newHash(algorithm)
-	if _, err := io.Copy(w, withContext(ctx, f)); err != nil {
+	if _, err := io.Copy(w, modules.WithContext(ctx, f)); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(w.Sum(nil)), nil
-}
-
-// withContext stops reading when ctx ends.
-func withContext(ctx context.Context, r io.Reader) io.Reader { return &ctxReader{ctx, r} }
-
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 var mimeKinds = map[fs.FileMode]string{fs.ModeDir: "directory", fs.ModeSymlink: "symlink", fs.ModeNamedPipe: "fifo",

@@ -11,6 +11,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.posix.firewalld",
+		Extra:   true,
 		Summary: "Keep ports, services and other settings of a firewalld zone.",
 		Check:   modules.Full,
 		Rules: modules.Rules{

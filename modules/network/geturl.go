@@ -25,6 +25,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.get_url",
+		Extra:   true,
 		Summary: "Fetch a file from the web to the host.",
 		Check:   modules.Partial,
 		Examples: `

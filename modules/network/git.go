@@ -15,6 +15,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.git",
+		Extra:   true,
 		Summary: "Keep a checkout of a git repository at a version.",
 		Check:   modules.Full,
 		Diff:    modules.Full,

@@ -11,6 +11,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.iptables",
+		Extra:   true,
 		Summary: "Keep a rule, a chain or a policy in the kernel's packet filter.",
 		Check:   modules.Full,
 		Rules: modules.Rules{

@@ -11,6 +11,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.subversion",
+		Extra:   true,
 		Summary: "Keep a checkout of a Subversion repository at a revision.",
 		Check:   modules.Full,
 		Notes:   []string{"The password is given to svn on its input."},

@@ -12,6 +12,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "community.general.ufw",
+		Extra:   true,
 		Summary: "Keep Ubuntu's simple firewall, its defaults and its rules.",
 		Check:   modules.Full,
 		Rules: modules.Rules{

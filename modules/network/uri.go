@@ -23,6 +23,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.uri",
+		Extra:   true,
 		Summary: "Send a request to a web service and look at the answer.",
 		Check:   modules.None,
 		Rules:   modules.Rules{modules.Exclusive("body", "src")},

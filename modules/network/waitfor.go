@@ -18,6 +18,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.wait_for",
+		Extra:   true,
 		Summary: "Wait for a port, a file, a text in either, or just for a time.",
 		Check:   modules.None,
 		Examples: `

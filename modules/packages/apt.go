@@ -11,6 +11,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.apt",
+		Extra:   true, // for addresses
 		Summary: "Keep Debian packages present, absent or at their latest version.",
 		Check:   modules.Full,
 		Diff:    modules.Full,

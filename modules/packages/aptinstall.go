@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"fettle/modules"
-	"fettle/modules/network"
 )
 
 // aptSpec is one element of name.
@@ -358,27 +357,13 @@ func (t *aptTask) clean(ctx context.Context, report bool) error {
 	return nil
 }
 
-// fetchDeb downloads a package file for the time of this call.
-func (t *aptTask) fetchDeb(ctx context.Context, address string) (string, error) {
-	content, err := network.Fetch(ctx, t.h, address, true, 4<<30)
-	if err != nil {
-		return "", err
-	}
-	dir, err := t.h.TempDir()
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "package.deb")
-	return file, os.WriteFile(file, content, 0o600)
-}
-
 // installDeb installs a package file with what it depends on.
 func (t *aptTask) installDeb(ctx context.Context) error {
 	t.r.Data = aptReturn{}
 	file := t.a.Deb
 	if strings.Contains(file, "://") {
 		var err error
-		if file, err = t.fetchDeb(ctx, file); err != nil {
+		if file, err = t.h.Fetch(ctx, file, true); err != nil {
 			return err
 		}
 	}

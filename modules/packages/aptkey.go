@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"fettle/modules"
-	"fettle/modules/network"
 )
 
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.apt_key",
+		Extra:   true, // for addresses
 		Summary: "Keep a key that apt trusts.",
 		Check:   modules.Full,
 		Rules:   modules.Rules{modules.Exclusive("data", "file", "keyserver", "url")},
@@ -130,7 +130,7 @@ func (a *aptKeyArgs) load(ctx context.Context, h *modules.Host) ([]byte, error) 
 	case a.File != "":
 		return os.ReadFile(a.File)
 	case a.URL != "":
-		return network.Fetch(ctx, h, a.URL, a.ValidateCerts, 16<<20)
+		return fetch(ctx, h, a.URL, a.ValidateCerts)
 	}
 	return nil, nil
 }
@@ -164,4 +164,19 @@ func (a *aptKeyArgs) change(ctx context.Context, h *modules.Host, key []byte, id
 		err = modules.Failf("apt-key failed: %s", strings.TrimSpace(out.Stderr))
 	}
 	return err
+}
+
+// maxKey bounds what is read of a downloaded key.
+const maxKey = 16 << 20
+
+// fetch is the content of a key's address.
+func fetch(ctx context.Context, h *modules.Host, address string, validateCerts bool) ([]byte, error) {
+	file, err := h.Fetch(ctx, address, validateCerts)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(file); err == nil && info.Size() > maxKey {
+		return nil, modules.Failf("%s is longer than %d bytes", address, maxKey)
+	}
+	return os.ReadFile(file)
 }

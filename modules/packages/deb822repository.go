@@ -12,12 +12,12 @@ import (
 
 	"fettle/engine/value"
 	"fettle/modules"
-	"fettle/modules/network"
 )
 
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.deb822_repository",
+		Extra:   true, // for addresses
 		Summary: "Keep a source of packages in apt's deb822 format.",
 		Check:   modules.Full,
 		Diff:    modules.Full,
@@ -141,7 +141,7 @@ func (a *deb822Args) key(ctx context.Context, h *modules.Host, slug string) (sig
 	if !strings.Contains(a.SignedBy, "://") {
 		return a.SignedBy, "", nil // a fingerprint
 	}
-	data, err := network.Fetch(ctx, h, a.SignedBy, true, 16<<20)
+	data, err := fetch(ctx, h, a.SignedBy, true)
 	if err != nil {
 		return "", "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"fettle/engine/value"
 	"fettle/engine/wire"
 	"fettle/modules"
 )
@@ -32,16 +33,26 @@ type job struct {
 	Call wire.Call `json:"call"`
 	File string    `json:"file"`
 	ID   string    `json:"id"`
+	// Extra is the path of the runner's second program, when the module may need it.
+	Extra string `json:"extra,omitempty"`
 }
 
 // startJob starts the process and answers with the job's id.
-func startJob(c *wire.Call, raw json.RawMessage) ([]byte, error) {
+func (l *loop) startJob(ctx context.Context, s *wire.Session, _ int, raw []byte) ([]byte, error) {
+	c := s.Call
+	program := ""
+	if c.Extra != "" {
+		var err error
+		if program, err = l.extra.placed(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := asyncDir(c.Env)
 	if err != nil {
 		return nil, err
 	}
 	id := fmt.Sprintf("j%012d.%d", rand.Int64N(1e12), os.Getpid())
-	j := job{Call: *c, ID: id, File: filepath.Join(dir, id)}
+	j := job{Call: *c, ID: id, File: filepath.Join(dir, id), Extra: program}
 	j.Call.Args = []json.RawMessage{raw}
 	if err := writeJob(j.File, jobState(id, `"started":true,"finished":false`)); err != nil {
 		return nil, err
@@ -114,6 +125,13 @@ func (j *job) run(ctx context.Context) []byte {
 		return jobState(j.ID, fmt.Sprintf(`"started":true,"finished":true,"failed":true,"msg":%q`, err.Error()))
 	}
 	h := &modules.Host{Check: j.Call.Check, Diff: j.Call.Diff, Env: j.Call.Env}
+	if j.Extra != "" {
+		x := &extra{path: j.Extra}
+		defer x.close()
+		h.Elsewhere = func(ctx context.Context, module string, args *value.Dict) ([]byte, error) {
+			return x.call(ctx, nil, module, args, j.Call.Env)
+		}
+	}
 	for i := range j.Call.Sources {
 		if h.Sources == nil {
 			h.Sources = map[string]modules.Source{}

@@ -24,12 +24,17 @@ import (
 // Run answers calls until the controller ends the connection or ctx is over; nothing that
 // a call started is left then.
 func Run(ctx context.Context, r io.Reader, w io.Writer) error {
-	return wire.Serve(ctx, r, w, hello(), handle)
+	l := &loop{}
+	defer l.extra.close()
+	return wire.Serve(ctx, r, w, hello(), l.handle)
 }
+
+// loop is what the calls of one connection share.
+type loop struct{ extra extra }
 
 func hello() wire.Hello {
 	h := wire.Hello{Version: wire.Version, Build: filepath.Base(os.Args[0]), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		UID: os.Geteuid(), PID: os.Getpid(), Home: os.Getenv("HOME"), User: os.Getenv("USER")}
+		UID: os.Geteuid(), PID: os.Getpid(), Partial: Partial(), Home: os.Getenv("HOME"), User: os.Getenv("USER")}
 	if u, err := user.LookupId(strconv.Itoa(h.UID)); err == nil {
 		h.User, h.Home = u.Username, u.HomeDir
 	}
@@ -40,12 +45,15 @@ func hello() wire.Hello {
 }
 
 // handle runs the items of one call in order.
-func handle(ctx context.Context, s *wire.Session) error {
+func (l *loop) handle(ctx context.Context, s *wire.Session) error {
 	c := s.Call
+	if c.Extra != "" && c.Binary == "" && modules.Find(c.Module) == nil {
+		return l.extra.forward(ctx, s)
+	}
 	for i, raw := range c.Args {
-		run := runItem
+		run := l.runItem
 		if c.Async > 0 {
-			run = func(context.Context, *wire.Session, int, []byte) ([]byte, error) { return startJob(c, raw) }
+			run = l.startJob
 		}
 		result, err := run(ctx, s, i, raw)
 		if err != nil {
@@ -61,7 +69,7 @@ func handle(ctx context.Context, s *wire.Session) error {
 	return nil
 }
 
-func runItem(ctx context.Context, s *wire.Session, item int, raw []byte) ([]byte, error) {
+func (l *loop) runItem(ctx context.Context, s *wire.Session, item int, raw []byte) ([]byte, error) {
 	args, err := decodeArgs(raw)
 	if err != nil {
 		return nil, err
@@ -71,7 +79,7 @@ func runItem(ctx context.Context, s *wire.Session, item int, raw []byte) ([]byte
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(t)*time.Second)
 		defer cancel()
 	}
-	h := host(s, item)
+	h := l.host(s, item)
 	result := callModule(ctx, h, s.Call, args)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return timedOut(s.Call), nil
@@ -104,7 +112,7 @@ func timedOut(c *wire.Call) []byte {
 }
 
 // host is the machine as one item of a call sees it.
-func host(s *wire.Session, item int) *modules.Host {
+func (l *loop) host(s *wire.Session, item int) *modules.Host {
 	c := s.Call
 	h := &modules.Host{Check: c.Check, Diff: c.Diff, Env: c.Env}
 	for i := range c.Sources {
@@ -118,6 +126,11 @@ func host(s *wire.Session, item int) *modules.Host {
 	}
 	if c.Live {
 		h.Output = func(stream string, p []byte) { _ = s.Output(item, stream, p) }
+	}
+	if c.Extra != "" {
+		h.Elsewhere = func(ctx context.Context, module string, args *value.Dict) ([]byte, error) {
+			return l.extra.call(ctx, s, module, args, c.Env)
+		}
 	}
 	h.Send = func(ctx context.Context, name string, r io.Reader) error { return s.Send(ctx, item, name, r) }
 	return h

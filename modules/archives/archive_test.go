@@ -1,4 +1,4 @@
-package files
+package archives
 
 import (
 	"encoding/json"

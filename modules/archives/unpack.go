@@ -1,4 +1,4 @@
-package files
+package archives
 
 import (
 	"archive/tar"
@@ -70,7 +70,7 @@ func (u *unpacker) unpack(f *os.File) (handler string, err error) {
 			kind = m.kind
 		}
 	}
-	var r io.Reader = withContext(u.ctx, f)
+	var r io.Reader = modules.WithContext(u.ctx, f)
 	switch kind {
 	case "zip":
 		return "ZipArchive", u.unzip(f)
@@ -88,7 +88,7 @@ func (u *unpacker) unpack(f *os.File) (handler string, err error) {
 			return "", err
 		}
 		defer plain.Close()
-		r = withContext(u.ctx, plain)
+		r = modules.WithContext(u.ctx, plain)
 	default:
 		handler = "TarArchive"
 	}
@@ -165,7 +165,7 @@ func (u *unpacker) zipMember(e *zip.File) error {
 		return modules.Failf("cannot read %q: %v", e.Name, err)
 	}
 	defer r.Close()
-	m := member{mode: e.Mode(), size: int64(e.UncompressedSize64), time: e.Modified, uid: -1, gid: -1, content: withContext(u.ctx, r)}
+	m := member{mode: e.Mode(), size: int64(e.UncompressedSize64), time: e.Modified, uid: -1, gid: -1, content: modules.WithContext(u.ctx, r)}
 	if e.Modified.Location() == time.UTC || e.Modified.Location().String() == "" {
 		m.time = time.Date(e.Modified.Year(), e.Modified.Month(), e.Modified.Day(), e.Modified.Hour(), e.Modified.Minute(), e.Modified.Second(), 0, time.Local)
 	}

@@ -1,4 +1,4 @@
-package files
+package archives
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "community.general.archive",
+		Extra:   true,
 		Summary: "Pack files and directories of the host into an archive.",
 		Notes:   []string{"The formats bz2, xz and zstd need the program of that name on the host."},
 		Check:   modules.Full,
@@ -74,7 +75,7 @@ type packItem struct {
 
 func archive(ctx context.Context, h *modules.Host, a archiveArgs) (r modules.Result[archiveReturn], err error) {
 	p := &archiver{ctx: ctx, h: h, a: a}
-	if p.exclude, err = namePatterns("exclusion_patterns", a.ExclusionPatterns, false); err != nil {
+	if p.exclude, err = modules.NamePatterns("exclusion_patterns", a.ExclusionPatterns, false); err != nil {
 		return r, err
 	}
 	d := &r.Data
@@ -284,7 +285,7 @@ func (p *archiver) remove() error {
 		var errs []error
 		for _, f := range p.found {
 			if strings.HasSuffix(f, "/") || modules.RealPath(f) != modules.RealPath(p.a.Dest) {
-				errs = append(errs, removeTree(strings.TrimRight(f, "/")))
+				errs = append(errs, os.RemoveAll(strings.TrimRight(f, "/")))
 			}
 		}
 		return errors.Join(errs...)

@@ -1,8 +1,7 @@
-package files
+package archives
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"strings"
 
 	"fettle/engine/pyre"
-	"fettle/engine/value"
 	"fettle/modules"
 )
 
@@ -23,6 +21,7 @@ import (
 func init() {
 	modules.Register(modules.Spec{
 		Name:    "ansible.builtin.unarchive",
+		Extra:   true,
 		Summary: "Unpack a tar or zip archive on the host.",
 		Notes: []string{"Archives are unpacked without the host's tar and unzip; xz and zstd need the program of that name there.",
 			"A member that would land outside of dest fails the task.",
@@ -128,10 +127,10 @@ func (u *unpacker) options() error {
 		}
 	}
 	var err error
-	if u.include, err = namePatterns("include", u.a.Include, false); err != nil {
+	if u.include, err = modules.NamePatterns("include", u.a.Include, false); err != nil {
 		return err
 	}
-	u.exclude, err = namePatterns("exclude", u.a.Exclude, false)
+	u.exclude, err = modules.NamePatterns("exclude", u.a.Exclude, false)
 	return err
 }
 
@@ -142,7 +141,7 @@ func (u *unpacker) open() (*os.File, error) {
 		path := u.a.Src
 		if strings.Contains(path, "://") {
 			var err error
-			if path, err = u.download(path); err != nil {
+			if path, err = u.h.Fetch(u.ctx, path, u.a.ValidateCerts); err != nil {
 				return nil, err
 			}
 		}
@@ -165,7 +164,7 @@ func (u *unpacker) open() (*os.File, error) {
 	}
 	from, err := src.Open(u.ctx)
 	if err == nil {
-		_, err = io.Copy(f, withContext(u.ctx, from))
+		_, err = io.Copy(f, modules.WithContext(u.ctx, from))
 		err = errors.Join(err, from.Close())
 	}
 	if err == nil {
@@ -176,25 +175,6 @@ func (u *unpacker) open() (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// download leaves a URL to get_url.
-func (u *unpacker) download(url string) (string, error) {
-	dir, err := u.h.TempDir()
-	if err != nil {
-		return "", err
-	}
-	dest := filepath.Join(dir, "archive")
-	sub := &modules.Host{Env: u.h.Env}
-	out := modules.Call(u.ctx, sub, "ansible.builtin.get_url", value.DictOf("url", url, "dest", dest, "validate_certs", u.a.ValidateCerts), false)
-	var answer struct {
-		Failed bool
-		Msg    string
-	}
-	if err := json.Unmarshal(out, &answer); err != nil || answer.Failed {
-		return "", modules.Failf("Failure downloading %s, %s", url, answer.Msg)
-	}
-	return dest, nil
 }
 
 // name is where a member goes, relative to dest; "" when it is left out.

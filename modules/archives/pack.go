@@ -1,4 +1,4 @@
-package files
+package archives
 
 import (
 	"archive/tar"
@@ -53,7 +53,7 @@ func (p *archiver) write(w io.Writer) error {
 		return err
 	}
 	defer packed.Close()
-	_, err = io.Copy(w, withContext(p.ctx, packed))
+	_, err = io.Copy(w, modules.WithContext(p.ctx, packed))
 	return err
 }
 
@@ -114,7 +114,7 @@ func (p *archiver) copyIn(w io.Writer, m packItem) error {
 		return err
 	}
 	defer f.Close()
-	_, err = io.Copy(w, withContext(p.ctx, f))
+	_, err = io.Copy(w, modules.WithContext(p.ctx, f))
 	return err
 }
 
@@ -156,11 +156,15 @@ func (p *archiver) same() (bool, error) {
 		case m.link != "":
 			want[m.name] = "link " + m.link
 		default:
-			sum, err := checksum(p.ctx, m.path, "sha1")
+			f, err := os.Open(m.path)
 			if err != nil {
 				return false, err
 			}
-			want[m.name] = sum
+			want[m.name] = sumOf(modules.WithContext(p.ctx, f))
+			_ = f.Close()
+			if want[m.name] == broken {
+				return false, modules.Failf("cannot read %s", m.path)
+			}
 		}
 	}
 	if p.single {
@@ -195,7 +199,7 @@ func (p *archiver) contents() (map[string]string, error) {
 	if err != nil {
 		return nil, nil
 	}
-	r = withContext(p.ctx, r)
+	r = modules.WithContext(p.ctx, r)
 	if p.single {
 		return map[string]string{"": sumOf(r)}, nil
 	}
@@ -219,10 +223,13 @@ func (p *archiver) contents() (map[string]string, error) {
 	}
 }
 
+// broken is the sum of what cannot be read.
+const broken = "broken"
+
 func sumOf(r io.Reader) string {
 	w := sha1.New()
 	if _, err := io.Copy(w, r); err != nil {
-		return "broken"
+		return broken
 	}
 	return hex.EncodeToString(w.Sum(nil))
 }

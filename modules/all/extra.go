@@ -1,0 +1,5 @@
+//go:build !core
+
+package all
+
+import _ "fettle/modules/all/extra"

@@ -1,0 +1,2 @@
+// Package archives holds the modules that pack and unpack: archive and unarchive.
+package archives
