@@ -14,16 +14,19 @@ type Call struct {
 	C    *Context
 	Args []value.Value
 	KW   []value.Keyword
-	at   func() diag.Pos
+	u    *unit
+	p    pos
 	rt   *rendering
+	room [8]value.Value // for Bind
+	used int            // of room
 }
 
 // At is the place of the call in the template's source.
 func (c *Call) At() diag.Pos {
-	if c.at == nil {
+	if c.u == nil {
 		return diag.Pos{}
 	}
-	return c.at()
+	return c.u.pos(c.p)
 }
 
 // Keyword returns the keyword argument of that name.
@@ -49,13 +52,19 @@ func (c *Call) Arg(i int, name string, dflt value.Value) value.Value {
 	return dflt
 }
 
+// has tells that the argument was given.
+func (c *Call) has(i int, name string) bool {
+	_, ok := c.Keyword(name)
+	return i < len(c.Args) || ok && name != ""
+}
+
 // Filter calls another filter by name.
 func (c *Call) Filter(name string, args []value.Value, kw []value.Keyword) (value.Value, error) {
 	p := plugins.filter(name)
 	if p == nil {
 		return nil, fmt.Errorf("No filter named '%s'.", name)
 	}
-	return p.run(&Call{C: c.C, Args: args, KW: kw, at: c.at, rt: c.rt})
+	return p.run(&Call{C: c.C, Args: args, KW: kw, u: c.u, p: c.p, rt: c.rt})
 }
 
 // Test calls a test by name.
@@ -64,7 +73,7 @@ func (c *Call) Test(name string, args []value.Value, kw []value.Keyword) (bool, 
 	if p == nil {
 		return false, fmt.Errorf("No test named '%s'.", name)
 	}
-	v, err := p.run(&Call{C: c.C, Args: args, KW: kw, at: c.at, rt: c.rt})
+	v, err := p.run(&Call{C: c.C, Args: args, KW: kw, u: c.u, p: c.p, rt: c.rt})
 	if err != nil {
 		return false, err
 	}
@@ -118,14 +127,25 @@ func (s *Sig) add(name string, dflt value.Value, required bool) {
 	s.required = append(s.required, required)
 }
 
-// Bind returns the value of every parameter in order; errors are worded as Python's.
+// Bind returns the value of every parameter in order; errors are worded as Python's. The result
+// holds until the call ends.
 func (c *Call) Bind(s *Sig) ([]value.Value, error) {
 	n := len(s.params)
 	if len(c.Args) > n && !s.varargs {
 		return nil, fmt.Errorf("%s() takes %s positional argument%s but %d were given", s.name, s.count(), plural(n), len(c.Args))
 	}
-	out := make([]value.Value, n, max(n, len(c.Args)))
-	set := make([]bool, n)
+	out := c.room[:0:len(c.room)]
+	if max(n, len(c.Args)) > len(c.room) {
+		out = make([]value.Value, 0, max(n, len(c.Args)))
+	}
+	out = out[:n]
+	c.used = min(len(c.room), max(n, len(c.Args)))
+	var flags [16]bool
+	set := flags[:0:len(flags)]
+	if n > len(flags) {
+		set = make([]bool, 0, n)
+	}
+	set = set[:n]
 	for i := range min(n, len(c.Args)) {
 		out[i], set[i] = c.Args[i], true
 	}

@@ -3,7 +3,6 @@ package template
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"fettle/engine/diag"
 	"fettle/engine/value"
@@ -17,6 +16,10 @@ type unit struct {
 	body   []st
 	blocks map[string]*block
 	slots  int
+	// names are those that are looked up outside, exports those that the template binds itself
+	// where others see them.
+	names   map[string]int
+	exports map[string]bool
 	// single is set when the template is one expression.
 	single ev
 	// mutates tells that the template calls methods that change containers.
@@ -25,10 +28,9 @@ type unit struct {
 	// newlines is how many line ends the source ends with.
 	newlines int
 	// newer names something in the template that was an error up to 2.18.
-	newer string
-	// size is that of the last result, a guess for the next.
-	size      atomic.Int64
+	newer     string
 	headerErr error  // what is wrong with the #jinja2: line
+	leaks     bool   // a value may hold on to the rendering: self is used
 	lone      string // x when the template is {{ x }}
 	err       error  // why it cannot be compiled
 }
@@ -123,7 +125,7 @@ func (s *scope) list() []int {
 // compileTree makes closures of a tree.
 func compileTree(t *tree, name string, at diag.Pos) (u *unit, err error) {
 	defer recoverSyntax(&err)
-	u = &unit{name: name, at: at, tree: t, blocks: map[string]*block{}, mutates: mutates(t.body)}
+	u = &unit{name: name, at: at, tree: t, blocks: map[string]*block{}, names: map[string]int{}, exports: map[string]bool{}, mutates: mutates(t.body)}
 	if t.escapedQuote {
 		u.newer = "a quote that is escaped with a backslash"
 	}
@@ -226,20 +228,6 @@ func (c *compiler) stmt(n node) st {
 		return func(f *frame) error { return f.out.text("{}") }
 	}
 	return c.fileStmt(n)
-}
-
-func (c *compiler) print(x *sPrint) st {
-	e, u := c.expr(x.x), c.u
-	return func(f *frame) error {
-		v, err := e(f)
-		if err == nil {
-			err = f.out.print(v)
-		}
-		if err != nil {
-			return u.place(x.p, err)
-		}
-		return nil
-	}
 }
 
 func (c *compiler) ifStmt(x *sIf) st {
@@ -384,6 +372,7 @@ func (c *compiler) assign(t node) func(*frame, value.Value) error {
 	case *nName:
 		if c.sc.root {
 			n := x.n
+			c.u.exports[n] = true
 			return func(f *frame, v value.Value) error {
 				if f.rt.vars == nil {
 					f.rt.vars = map[string]value.Value{}

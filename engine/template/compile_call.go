@@ -33,10 +33,7 @@ func (c *compiler) arguments(x *nCall) *arguments {
 
 // eval fills a call; first comes before the written arguments.
 func (a *arguments) eval(f *frame, call *Call, first ...value.Value) error {
-	call.C, call.rt = f.rt.c, f.rt
-	if n := len(first) + len(a.pos); n > 0 {
-		call.Args = make([]value.Value, 0, n)
-	}
+	call.rt = f.rt
 	call.Args = append(call.Args, first...)
 	for _, e := range a.pos {
 		v, err := e(f)
@@ -91,13 +88,8 @@ func (a *arguments) dynamic(f *frame, call *Call) error {
 	return err
 }
 
-func (c *compiler) where(p pos) func() diag.Pos {
-	u := c.u
-	return func() diag.Pos { return u.pos(p) }
-}
-
 func (c *compiler) call(x *nCall) ev {
-	a, u, at := c.arguments(x), c.u, c.where(x.p)
+	a, u := c.arguments(x), c.u
 	if attr, ok := x.f.(*nAttr); ok { // a method call needs no bound method
 		return c.methodCall(x, attr, a)
 	}
@@ -107,11 +99,12 @@ func (c *compiler) call(x *nCall) ev {
 		if err != nil {
 			return nil, err
 		}
-		call := &Call{at: at}
+		call := f.rt.c.newCall(u, x.p)
 		if err := a.eval(f, call); err != nil {
 			return nil, u.place(x.p, err)
 		}
 		r, err := spread(call, fn)
+		f.rt.c.done(call)
 		return r, u.place(x.p, err)
 	}
 }
@@ -131,18 +124,19 @@ func (c *Call) softened(r value.Value, err error) (value.Value, error) {
 }
 
 func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
-	o, name, u, at := c.expr(attr.x), attr.n, c.u, c.where(x.p)
+	o, name, u, traits := c.expr(attr.x), attr.n, c.u, methodTraits[attr.n]
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
 			return nil, err
 		}
-		call := &Call{at: at}
-		if hasMethod(v, name) {
+		call := f.rt.c.newCall(u, x.p)
+		if traits.of(v) {
 			if err := a.eval(f, call); err != nil {
 				return nil, u.place(x.p, err)
 			}
 			r, err := call.softened(callMethod(v, name, call))
+			f.rt.c.done(call)
 			return r, u.place(x.p, err)
 		}
 		fn, err := getAttr(v, name)
@@ -153,6 +147,7 @@ func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
 			return nil, u.place(x.p, err)
 		}
 		r, err := spread(call, fn)
+		f.rt.c.done(call)
 		return r, u.place(x.p, err)
 	}
 }
@@ -220,7 +215,7 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 	v := c.expr(x.x)
 	dflt := ev(func(*frame) (value.Value, error) { return "", nil })
 	if len(x.call.args) == 1 {
-		dflt = c.expr(x.call.args[0])
+		dflt = c.literal(x.call.args[0])
 	}
 	if a, ok := x.x.(*nAttr); ok && !dictMethods[a.n] {
 		// An attribute of a dict is looked up without making an undefined value first.
@@ -269,18 +264,19 @@ func (c *compiler) filter(x *nFilter) ev {
 	if (x.n == "default" || x.n == "d") && len(x.call.args) <= 1 && x.call.kw == nil && x.call.dyn == nil && x.call.dkw == nil {
 		return c.defaultFilter(x)
 	}
-	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
+	v, a, u := c.expr(x.x), c.arguments(x.call), c.u
 	p := c.plugin(plugins.filter(x.n), "filter", x.n, x.p)
 	return func(f *frame) (value.Value, error) {
 		o, err := v(f)
 		if err != nil {
 			return nil, err
 		}
-		call := &Call{at: at}
+		call := f.rt.c.newCall(u, x.p)
 		if err := a.eval(f, call, o); err != nil {
 			return nil, u.place(x.p, err)
 		}
 		r, err := call.softened(p.run(call))
+		f.rt.c.done(call)
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}
@@ -289,7 +285,7 @@ func (c *compiler) filter(x *nFilter) ev {
 }
 
 func (c *compiler) test(x *nTest) ev {
-	v, a, u, at := c.expr(x.x), c.arguments(x.call), c.u, c.where(x.p)
+	v, a, u := c.expr(x.x), c.arguments(x.call), c.u
 	if len(x.call.args)+len(x.call.kw) == 0 && x.call.dyn == nil && (x.n == "defined" || x.n == "undefined") {
 		want := x.n == "undefined"
 		if a, ok := x.x.(*nAttr); ok && !dictMethods[a.n] {
@@ -314,11 +310,12 @@ func (c *compiler) test(x *nTest) ev {
 		if err != nil {
 			return nil, err
 		}
-		call := &Call{at: at}
+		call := f.rt.c.newCall(u, x.p)
 		if err := a.eval(f, call, o); err != nil {
 			return nil, u.place(x.p, err)
 		}
 		r, err := p.run(call)
+		f.rt.c.done(call)
 		if un, ok := r.(*value.Undefined); ok && err == nil {
 			err = &value.UndefinedError{Undefined: un}
 		}

@@ -63,10 +63,12 @@ func (c *compiler) expr(n node) ev {
 func (c *compiler) name(n string) ev {
 	rs := c.slotsOf(n)
 	if n == "self" {
+		c.u.leaks = true
 		return func(f *frame) (value.Value, error) { return &selfObject{f.rt}, nil }
 	}
+	get := c.outside(n)
 	if len(rs) == 0 {
-		return func(f *frame) (value.Value, error) { return f.rt.get(n) }
+		return get
 	}
 	if len(rs) == 1 && rs[0].hops == 0 {
 		i := rs[0].i
@@ -74,14 +76,39 @@ func (c *compiler) name(n string) ev {
 			if v := f.s[i]; v != missing {
 				return v, nil
 			}
-			return f.rt.get(n)
+			return get(f)
 		}
 	}
 	return func(f *frame) (value.Value, error) {
 		if v := readSlots(f, rs); v != missing {
 			return v, nil
 		}
-		return f.rt.get(n)
+		return get(f)
+	}
+}
+
+// outside compiles a name that no slot holds. What is no variable of the template itself stays
+// the same for a whole rendering and is kept.
+func (c *compiler) outside(n string) ev {
+	u := c.u
+	i, ok := u.names[n]
+	if !ok {
+		i = len(u.names)
+		u.names[n] = i
+	}
+	return func(f *frame) (value.Value, error) {
+		rt := f.rt
+		if rt.u != u || rt.kept == nil {
+			return rt.get(n)
+		}
+		if v := rt.kept[i]; v != missing {
+			return v, nil
+		}
+		v, err := rt.get(n)
+		if err == nil && !u.exports[n] {
+			rt.kept[i] = v
+		}
+		return v, err
 	}
 }
 
@@ -99,13 +126,13 @@ func readSlots(f *frame, rs []slot) value.Value {
 }
 
 func (c *compiler) attr(x *nAttr) ev {
-	o, name, u := c.expr(x.x), x.n, c.u
+	o, name, u, item := c.expr(x.x), x.n, c.u, !dictMethods[x.n]
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
 			return nil, err
 		}
-		if d, ok := v.(*value.Dict); ok && !dictMethods[name] {
+		if d, ok := v.(*value.Dict); ok && item {
 			r, ok, err := d.LookupString(name)
 			if err != nil {
 				return nil, u.place(x.p, err)
@@ -123,6 +150,13 @@ func (c *compiler) attr(x *nAttr) ev {
 }
 
 func (c *compiler) item(x *nItem) ev {
+	if e := c.splitItem(x); e != nil {
+		return e
+	}
+	return c.plainItem(x)
+}
+
+func (c *compiler) plainItem(x *nItem) ev {
 	if s, ok := x.k.(*nSlice); ok {
 		return c.slice(x, s)
 	}

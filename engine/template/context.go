@@ -79,9 +79,15 @@ func (c *Context) resolve(v value.Value, r value.Resolver) (value.Value, error) 
 		if x.Lazy == r || c.foreign(x.Lazy) {
 			return x, nil
 		}
+		if r == value.Resolver(c) && value.Plain(x) {
+			return x, nil
+		}
 		return x.Snapshot(r), nil
 	case *value.Dict:
 		if x.Lazy == r || c.foreign(x.Lazy) {
+			return x, nil
+		}
+		if r == value.Resolver(c) && value.Plain(x) {
 			return x, nil
 		}
 		return x.Snapshot(r), nil

@@ -74,6 +74,9 @@ func (d *deepener) value(v value.Value) (value.Value, error) {
 		d.secret, d.changed = true, true
 		return r, err
 	}
+	if value.Frozen(v) {
+		return v, nil
+	}
 	if d.depth++; d.depth > maxDeep {
 		return nil, fmt.Errorf("data is nested too deeply or holds itself")
 	}

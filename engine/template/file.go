@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"fettle/engine/value"
 )
@@ -30,27 +31,45 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 	if opts.Vars != nil {
 		rt.locals = opts.Vars
 	}
-	out := newOutput(c, false)
-	out.shared.b = make([]byte, 0, u.size.Load()+256)
+	out := &output{c: c, shared: buffers.Get().(*buffer)}
+	defer out.shared.free()
 	if err := rt.render(u, out); err != nil {
 		return "", false, err
 	}
-	u.size.Store(int64(len(out.shared.b)))
-	result = out.take()
 	if !s.KeepTrailingNewline {
-		result += lostNewlines(text, result)
+		out.shared.b = appendLost(out.shared.b, u.newlines)
 	}
+	result = out.take()
 	if s.NewlineSequence != "" && s.NewlineSequence != "\n" {
 		result = strings.ReplaceAll(result, "\n", s.NewlineSequence)
 	}
 	return result, out.secret, nil
 }
 
-// lostNewlines are the line ends at the end of a source that its result lacks: Ansible puts
+// buffers are those of finished renderings.
+var buffers = sync.Pool{New: func() any { return &buffer{} }}
+
+// maxKeptBuffer is the size from which on a buffer is left to the garbage collector.
+const maxKeptBuffer = 1 << 20
+
+func (b *buffer) free() {
+	if cap(b.b) <= maxKeptBuffer {
+		b.b, b.size = b.b[:0], 0
+		buffers.Put(b)
+	}
+}
+
+// appendLost appends the line ends at the end of a source that its result lacks: Ansible puts
 // them back.
-func lostNewlines(src, result string) string {
-	n := trailingNewlines(src) - trailingNewlines(result)
-	return strings.Repeat("\n", max(n, 0))
+func appendLost(b []byte, want int) []byte {
+	have := 0
+	for have < len(b) && b[len(b)-1-have] == '\n' {
+		have++
+	}
+	for ; have < want; have++ {
+		b = append(b, '\n')
+	}
+	return b
 }
 
 func trailingNewlines(s string) int {

@@ -67,7 +67,7 @@ func (c *Call) mapFunc() (func(value.Value) (value.Value, error), error) {
 	rest := c.Args[2:]
 	return func(v value.Value) (value.Value, error) {
 		args := append(append(make([]value.Value, 0, 1+len(rest)), v), rest...)
-		return p.run(&Call{C: c.C, Args: args, KW: append([]value.Keyword(nil), c.KW...), at: c.at, rt: c.rt})
+		return p.run(&Call{C: c.C, Args: args, KW: append([]value.Keyword(nil), c.KW...), u: c.u, p: c.p, rt: c.rt})
 	}, nil
 }
 
@@ -126,7 +126,7 @@ func (c *Call) testFunc(args []value.Value) (func(value.Value) (bool, error), er
 	rest := args[1:]
 	return func(v value.Value) (bool, error) {
 		a := append(append(make([]value.Value, 0, 1+len(rest)), v), rest...)
-		r, err := p.run(&Call{C: c.C, Args: a, KW: append([]value.Keyword(nil), c.KW...), at: c.at, rt: c.rt})
+		r, err := p.run(&Call{C: c.C, Args: a, KW: append([]value.Keyword(nil), c.KW...), u: c.u, p: c.p, rt: c.rt})
 		if err != nil {
 			return false, err
 		}

@@ -125,6 +125,10 @@ func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 	var parts []value.Value
 	switch x := attr.(type) {
 	case string:
+		if x != "" && (x[0] < '0' || x[0] > '9') && strings.IndexByte(x, '.') < 0 {
+			parts = []value.Value{attr}
+			break
+		}
 		for p := range strings.SplitSeq(x, ".") {
 			if i, err := strconv.ParseInt(p, 10, 64); err == nil && p[0] != '-' && p[0] != '+' {
 				parts = append(parts, i)
@@ -154,7 +158,10 @@ func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 func foldCase(v value.Value) value.Value {
 	switch s := v.(type) {
 	case string:
-		return lower(s)
+		if l := lower(s); l != s {
+			return l
+		}
+		return v
 	case value.Text:
 		return lower(string(s))
 	case *value.Secret:
@@ -175,7 +182,7 @@ func filterJoin(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	get := attrGetter(a[2], nil)
-	var b strings.Builder
+	b := make([]byte, 0, 16*len(vs))
 	secret := false
 	sep := value.Str(a[1])
 	for i, v := range vs {
@@ -188,14 +195,14 @@ func filterJoin(c *Call) (value.Value, error) {
 		}
 		secret = secret || sec
 		if i > 0 {
-			b.WriteString(sep)
+			b = append(b, sep...)
 		}
-		b.WriteString(s)
-		if b.Len() > value.MaxText {
+		b = append(b, s...)
+		if len(b) > value.MaxText {
 			return nil, &limitError{"the text is too large"}
 		}
 	}
-	return value.Mark(b.String(), secret), nil
+	return value.Mark(string(b), secret), nil
 }
 
 // text is str(v), with None as "None".
@@ -260,6 +267,13 @@ func sortKey(attr value.Value, cased bool) func(value.Value) (value.Value, error
 		}
 	}
 	return func(v value.Value) (value.Value, error) {
+		if len(gets) == 1 {
+			k, err := gets[0](v)
+			if err == nil && !cased {
+				k = foldCase(k)
+			}
+			return k, err
+		}
 		key := make(value.Tuple, len(gets))
 		for i, g := range gets {
 			k, err := g(v)
@@ -270,9 +284,6 @@ func sortKey(attr value.Value, cased bool) func(value.Value) (value.Value, error
 				k = foldCase(k)
 			}
 			key[i] = k
-		}
-		if len(key) == 1 {
-			return key[0], nil
 		}
 		return key, nil
 	}

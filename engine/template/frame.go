@@ -60,6 +60,8 @@ type rendering struct {
 	// fresh are the variables of a template that may change what it is given.
 	fresh    map[string]value.Value
 	resolver *fresh
+	// kept are the unit's names that were looked up, each in its place; nil when they may change.
+	kept []value.Value
 }
 
 // get is a name that the template did not bind to a slot.

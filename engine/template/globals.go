@@ -108,7 +108,7 @@ func cyclerFunc(c *Call) (value.Value, error) {
 	if len(c.Args) == 0 {
 		return nil, fmt.Errorf("at least one item has to be provided")
 	}
-	return &cycler{items: c.Args}, nil
+	return &cycler{items: append([]value.Value(nil), c.Args...)}, nil
 }
 
 func joinerFunc(c *Call) (value.Value, error) {

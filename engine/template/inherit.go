@@ -147,6 +147,7 @@ func (rt *rendering) render(u *unit, out *output) error {
 			}
 			rt.blocks[n] = append(rt.blocks[n], b)
 		}
+		rt.keep()
 		f := newFrame(u.slots, nil, rt, out)
 		if err := rt.c.enter(); err != nil {
 			return err
@@ -160,6 +161,18 @@ func (rt *rendering) render(u *unit, out *output) error {
 			return nil
 		}
 		u, rt.parent = rt.parent, nil
+	}
+}
+
+// keep makes room for the names of a template that stands alone.
+func (rt *rendering) keep() {
+	rt.kept = nil
+	if rt.outer != nil || len(rt.u.names) == 0 {
+		return
+	}
+	rt.kept = make([]value.Value, len(rt.u.names))
+	for i := range rt.kept {
+		rt.kept[i] = missing
 	}
 }
 

@@ -41,14 +41,14 @@ type lookupCall struct {
 	wantList bool
 	errors   string
 	secret   bool
-	at       func() diag.Pos
+	at       diag.Pos
 }
 
 func newLookupCall(c *Call, wantList bool) (*lookupCall, value.Value, error) {
 	if len(c.Args) == 0 {
 		return nil, nil, fmt.Errorf("lookup needs the name of a plugin")
 	}
-	l := &lookupCall{wantList: wantList, errors: "strict", at: c.at}
+	l := &lookupCall{wantList: wantList, errors: "strict", at: c.At()}
 	for i, a := range c.Args {
 		v, err := deepPlain(a, &l.secret)
 		if err != nil {
@@ -141,7 +141,7 @@ func (l *lookupCall) failed(c *Context, err error) (value.Value, error) {
 		return nil, fmt.Errorf("the lookup plugin '%s' failed: %w", l.name, err)
 	}
 	if l.errors == "warn" {
-		c.Warnf(l.at(), "lookup", "lookup plugin '%s' failed: %v", l.name, err)
+		c.Warnf(l.at, "lookup", "lookup plugin '%s' failed: %v", l.name, err)
 	}
 	if l.wantList {
 		return &value.List{V: []value.Value{}}, nil

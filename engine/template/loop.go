@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 
 	"fettle/engine/value"
 )
@@ -76,7 +77,7 @@ func (l *loop) hasChanged(c *Call) (value.Value, error) {
 			return false, err
 		}
 	}
-	l.changed = now
+	l.changed = slices.Clone(now)
 	return true, nil
 }
 

@@ -17,6 +17,7 @@ type macro struct {
 	size                    int
 	varargs, kwargs, caller int // slots, -1 when the body does not use them
 	explicitCaller          bool
+	keeps                   bool // something in the body may hold on to its frame
 	up                      *frame
 }
 
@@ -62,12 +63,29 @@ func (c *compiler) macro(x *sMacro) func(*frame) value.Value {
 	m.defs = c.exprs(x.defs)
 	m.body = c.stmts(x.body)
 	m.size = sc.f.n
+	m.keeps = keepsFrame(x.body)
 	c.pop()
 	return func(f *frame) value.Value {
 		n := m
 		n.up = f
 		return &n
 	}
+}
+
+// keepsFrame tells that macros or recursive loops in a body see the names of its frame, maybe
+// for longer than the body runs.
+func keepsFrame(body []node) bool {
+	found := false
+	walk(body, func(n node) bool {
+		switch x := n.(type) {
+		case *sMacro, *sCall:
+			found = true
+		case *sFor:
+			found = found || x.rec
+		}
+		return !found
+	})
+	return found
 }
 
 func (c *compiler) callBlock(x *sCall) st {
@@ -86,26 +104,41 @@ func (c *compiler) callBlock(x *sCall) st {
 }
 
 func (m *macro) invoke(c *Call) (value.Value, error) {
+	out := m.up.out.nested()
+	if err := m.write(c, out); err != nil {
+		return nil, err
+	}
+	return out.result()
+}
+
+// write runs the macro's body with its output going to out.
+func (m *macro) write(c *Call, out *output) error {
 	ctx := m.up.rt.c
 	if err := ctx.enter(); err != nil {
-		return nil, err
+		return err
 	}
 	defer ctx.leave()
-	f := newFrame(m.size, m.up, m.up.rt, m.up.out.nested())
-	if err := m.bind(f, c); err != nil {
-		return nil, err
+	f := ctx.frame(m.size, m.up, m.up.rt, out)
+	err := m.bind(f, c)
+	if err == nil {
+		err = run(m.body, f)
 	}
-	if err := run(m.body, f); err != nil {
-		return nil, err
+	if !m.keeps {
+		ctx.release(f)
 	}
-	return f.out.result()
+	return err
 }
 
 func (m *macro) bind(f *frame, c *Call) error {
 	if len(c.Args) > len(m.args) && m.varargs < 0 {
 		return fmt.Errorf("macro %s takes not more than %d argument(s)", value.Repr(m.name), len(m.args))
 	}
-	set := make([]bool, len(m.args))
+	var room [16]bool
+	set := room[:0:len(room)]
+	if len(m.args) > len(room) {
+		set = make([]bool, 0, len(m.args))
+	}
+	set = set[:len(m.args)]
 	for i := range min(len(c.Args), len(m.args)) {
 		f.s[m.slots[i]], set[i] = c.Args[i], true
 	}

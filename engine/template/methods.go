@@ -32,28 +32,67 @@ var (
 	intAttrs     = nameSet("real imag numerator denominator")
 )
 
-func hasMethod(v value.Value, n string) bool {
+// traits of a method's name: the types that have it, and what it does to its arguments.
+type named uint16
+
+const (
+	ofStr named = 1 << iota
+	ofList
+	ofDict
+	ofTuple
+	ofInt
+	ofFloat
+	ofBytes
+	ofSet
+	// keepsUndefined: the method puts an argument into a container or hands it back.
+	keepsUndefined
+	// changes: the method changes its container.
+	changes
+)
+
+var methodTraits = map[string]named{}
+
+func init() {
+	for _, set := range []struct {
+		trait named
+		names map[string]bool
+	}{
+		{ofStr, strMethods}, {ofList, listMethods}, {ofDict, dictMethods}, {ofTuple, tupleMethods}, {ofInt, intMethods},
+		{ofFloat, floatMethods}, {ofBytes, strMethods}, {ofBytes, bytesMethods}, {ofSet, setMethods},
+		{keepsUndefined, nameSet("append get setdefault insert update extend pop fromkeys")}, {changes, mutating},
+	} {
+		for n := range set.names {
+			methodTraits[n] |= set.trait
+		}
+	}
+	for _, n := range []string{"encode", "format", "format_map"} {
+		methodTraits[n] &^= ofBytes
+	}
+}
+
+func hasMethod(v value.Value, n string) bool { return methodTraits[n].of(v) }
+
+// of tells that v's type has the method.
+func (t named) of(v value.Value) bool {
 	switch x := v.(type) {
 	case string, value.Text:
-		return strMethods[n]
+		return t&ofStr != 0
 	case *value.List:
-		return listMethods[n]
+		return t&ofList != 0
 	case *value.Dict:
-		return dictMethods[n]
-	case value.Tuple:
-		return tupleMethods[n]
+		return t&ofDict != 0
+	case value.Tuple, *value.Range:
+		return t&ofTuple != 0
 	case int64, *big.Int, bool:
-		return intMethods[n]
+		return t&ofInt != 0
 	case float64:
-		return floatMethods[n]
+		return t&ofFloat != 0
 	case []byte:
-		return strMethods[n] && n != "encode" && n != "format" && n != "format_map" || bytesMethods[n]
+		return t&ofBytes != 0
 	case *value.Set:
-		return setMethods[n]
-	case *value.Range:
-		return tupleMethods[n]
+		return t&ofSet != 0
 	case *value.Secret:
-		return hasMethod(x.V, n)
+		return t.of(x.V)
 	}
 	return false
 }
@@ -74,9 +113,6 @@ func (m *method) Call(a []value.Value, k []value.Keyword) (value.Value, error) {
 	return callMethod(m.v, m.name, &Call{Args: a, KW: k})
 }
 
-// keepsUndefined are the methods that put an argument into a container or hand it back.
-var keepsUndefined = nameSet("append get setdefault insert update extend pop fromkeys")
-
 // callMethod calls a method of one of Python's types.
 func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 	secret := false
@@ -86,7 +122,8 @@ func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 	case value.Text:
 		v = string(x)
 	}
-	if !keepsUndefined[name] {
+	traits := methodTraits[name]
+	if traits&keepsUndefined == 0 {
 		for _, a := range c.Args {
 			if u, ok := a.(*value.Undefined); ok {
 				return nil, &value.UndefinedError{Undefined: u}
@@ -98,8 +135,23 @@ func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 			return nil, err
 		}
 	}
+	if traits&changes != 0 && value.Frozen(v) {
+		v = thawed(v)
+	}
 	r, err := dispatch(v, name, c)
 	return value.Mark(r, secret), err
+}
+
+// thawed is a copy of a container that others see too: what a template does to it is not seen
+// elsewhere.
+func thawed(v value.Value) value.Value {
+	switch x := v.(type) {
+	case *value.List:
+		return &value.List{V: append([]value.Value{}, x.V...)}
+	case *value.Dict:
+		return x.Clone()
+	}
+	return v
 }
 
 func (c *Call) plainArgs(secret *bool) (err error) {

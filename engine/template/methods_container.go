@@ -117,7 +117,7 @@ func listSort(l *value.List, c *Call) error {
 	key := func(v value.Value) (value.Value, error) { return v, nil }
 	if k, ok := c.Keyword("key"); ok && k != nil {
 		key = func(v value.Value) (value.Value, error) {
-			return invoke(k, &Call{C: c.C, Args: []value.Value{v}, at: c.at, rt: c.rt})
+			return invoke(k, &Call{C: c.C, Args: []value.Value{v}, u: c.u, p: c.p, rt: c.rt})
 		}
 	}
 	rev, _ := c.Keyword("reverse")

@@ -22,7 +22,10 @@ func (c *Call) textArg(method string, i int) (string, error) {
 
 // intArg is an optional int argument.
 func (c *Call) intArg(i int, name string, dflt int64) (int64, error) {
-	v := c.Arg(i, name, dflt)
+	v := c.Arg(i, name, nil)
+	if v == nil && !c.has(i, name) {
+		return dflt, nil
+	}
 	n, ok := value.Int(v)
 	if !ok {
 		return 0, fmt.Errorf("'%s' object cannot be interpreted as an integer", value.TypeName(v))

@@ -116,6 +116,7 @@ type Context struct {
 	depth  int
 	steps  int
 	warned map[string]bool
+	pool   pool
 }
 
 // NewContext returns a context over s. search are the directories for include, import and

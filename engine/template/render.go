@@ -140,9 +140,10 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		return nil, err
 	}
 	defer c.leave()
-	rt := &rendering{c: c, u: u}
 	if u.single != nil {
-		v, err := u.single(newFrame(u.slots, nil, rt, newOutput(c, true)))
+		x := c.begin(u)
+		v, err := u.single(x.f)
+		c.end(x)
 		if err != nil {
 			return nil, err
 		}
@@ -152,6 +153,7 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		return u.withNewlines(c.finishSingle(v)), nil
 	}
 	out := newOutput(c, c.e.opts.Compat != V216)
+	rt := &rendering{c: c, u: u}
 	if err := rt.render(u, out); err != nil {
 		return nil, err
 	}
@@ -231,7 +233,10 @@ func (c *Context) Eval(t *value.Template) (value.Value, error) {
 		return nil, err
 	}
 	defer c.leave()
-	return u.single(newFrame(u.slots, nil, &rendering{c: c, u: u}, newOutput(c, true)))
+	x := c.begin(u)
+	v, err := u.single(x.f)
+	c.end(x)
+	return v, err
 }
 
 // enter counts the nesting of macros, includes and variables.

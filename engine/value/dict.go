@@ -17,6 +17,7 @@ type Dict struct {
 	Lazy Resolver
 	// shared and sharedIndex: another dict uses the same entries or index (see Snapshot).
 	shared, sharedIndex bool
+	plain               uint32 // see Plain
 }
 
 // Entry is one item of a Dict.
@@ -124,7 +125,16 @@ func (d *Dict) Get(key Value) (Value, bool) {
 }
 
 // SetString sets the item under a string key; an existing key keeps its place.
-func (d *Dict) SetString(key string, v Value) { d.set(key, key, v) }
+func (d *Dict) SetString(key string, v Value) {
+	if i, ok := d.findString(key); ok {
+		d.plain = unknownPlain
+		d.unshare()
+		d.entries[i].Value = v
+		return
+	}
+	var k any = key
+	d.set(k, k, v)
+}
 
 // Set sets the item under key; it fails when key is unhashable.
 func (d *Dict) Set(key, v Value) error {
@@ -137,6 +147,7 @@ func (d *Dict) Set(key, v Value) error {
 }
 
 func (d *Dict) set(h any, key, v Value) {
+	d.plain = unknownPlain
 	if i, ok := d.find(h); ok {
 		d.unshare()
 		d.entries[i].Value = v
@@ -172,6 +183,7 @@ func (d *Dict) Delete(key Value) bool {
 		return false
 	}
 	d.own()
+	d.plain = unknownPlain
 	d.entries = append(d.entries[:i:i], d.entries[i+1:]...)
 	if d.index == nil {
 		return true

@@ -42,7 +42,8 @@ type List struct {
 	V []Value
 	// Lazy, when set, renders elements that are *Template, *Encrypted or lazy
 	// containers on access. Only the template engine sets it.
-	Lazy Resolver
+	Lazy  Resolver
+	plain uint32 // see Plain
 }
 
 // NewList returns a list of vs; it keeps the slice.
