@@ -37,7 +37,7 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 		return "", false, err
 	}
 	if !s.KeepTrailingNewline {
-		out.shared.b = appendLost(out.shared.b, u.newlines)
+		out.shared.endLines(u.newlines)
 	}
 	result = out.take()
 	if s.NewlineSequence != "" && s.NewlineSequence != "\n" {
@@ -53,23 +53,20 @@ var buffers = sync.Pool{New: func() any { return &buffer{} }}
 const maxKeptBuffer = 1 << 20
 
 func (b *buffer) free() {
-	if cap(b.b) <= maxKeptBuffer {
-		b.b, b.size = b.b[:0], 0
+	if len(b.b) <= maxKeptBuffer {
+		b.n, b.size = 0, 0
 		buffers.Put(b)
 	}
 }
 
-// appendLost appends the line ends at the end of a source that its result lacks: Ansible puts
-// them back.
-func appendLost(b []byte, want int) []byte {
+// endLines writes the line ends at the end of a source that its result lacks: Ansible puts them
+// back.
+func (b *buffer) endLines(want int) {
 	have := 0
-	for have < len(b) && b[len(b)-1-have] == '\n' {
+	for have < b.n && b.b[b.n-1-have] == '\n' {
 		have++
 	}
-	for ; have < want; have++ {
-		b = append(b, '\n')
-	}
-	return b
+	b.repeat("\n", want-have)
 }
 
 func trailingNewlines(s string) int {

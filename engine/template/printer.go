@@ -127,8 +127,6 @@ func (o *output) repeat(s string, n int) error {
 	if err := o.grow(n * len(s)); err != nil {
 		return err
 	}
-	for range n {
-		o.shared.b = append(o.shared.b, s...)
-	}
+	o.shared.repeat(s, n)
 	return nil
 }
