@@ -235,7 +235,7 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 
 // attrOr compiles an attribute with a default for when it is undefined.
 func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
-	o, u := c.expr(a.x), c.u
+	o, u, hint := c.expr(a.x), c.u, new(value.Hint)
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
@@ -244,7 +244,7 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 		var r value.Value
 		if d, isDict := v.(*value.Dict); isDict {
 			var ok bool
-			if r, ok, err = d.LookupString(a.n); !ok && err == nil && a.n != "__class__" {
+			if r, ok, err = d.LookupHint(a.n, hint); !ok && err == nil && a.n != "__class__" {
 				return dflt(f)
 			}
 		} else {

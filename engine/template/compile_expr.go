@@ -127,13 +127,14 @@ func readSlots(f *frame, rs []slot) value.Value {
 
 func (c *compiler) attr(x *nAttr) ev {
 	o, name, u, item := c.expr(x.x), x.n, c.u, !dictMethods[x.n]
+	hint := new(value.Hint)
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
 			return nil, err
 		}
 		if d, ok := v.(*value.Dict); ok && item {
-			r, ok, err := d.LookupString(name)
+			r, ok, err := d.LookupHint(name, hint)
 			if err != nil {
 				return nil, u.place(x.p, err)
 			}

@@ -137,6 +137,7 @@ func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 			}
 		}
 	case nil:
+		return itself
 	default:
 		parts = []value.Value{attr}
 	}
@@ -154,6 +155,8 @@ func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 		return v, nil
 	}
 }
+
+func itself(v value.Value) (value.Value, error) { return v, nil }
 
 func foldCase(v value.Value) value.Value {
 	switch s := v.(type) {

@@ -73,6 +73,7 @@ type lexer struct {
 	// escapedQuote tells of a string constant like 'it\'s' with literal backslashes.
 	escapedQuote bool
 	tag          byte // what kind of tag is being read
+	alike        bool // see Syntax.alike
 }
 
 var (
@@ -103,7 +104,8 @@ func normalize(src string, c *Syntax) string {
 }
 
 func lex(src string, c Syntax) (l *lexer, err error) {
-	l = &lexer{c: c, src: normalize(src, &c), line: 1, col: 1}
+	l = &lexer{c: c, src: normalize(src, &c), line: 1, col: 1, alike: c.alike()}
+	l.out = make([]token, 0, len(l.src)/6+8)
 	defer recoverSyntax(&err)
 	l.run()
 	l.emit(tEOF, "", len(l.src))
@@ -140,7 +142,9 @@ func (l *lexer) emit(t kind, s string, at int) {
 	if l.seen < l.lineAt || l.seen > at {
 		l.seen, l.col = l.lineAt, 1
 	}
-	l.col += utf8.RuneCountInString(l.src[l.seen:at])
+	if at > l.seen {
+		l.col += utf8.RuneCountInString(l.src[l.seen:at])
+	}
 	l.seen = at
 	l.out = append(l.out, token{t, s, pos{l.line, l.col}})
 }
@@ -148,6 +152,9 @@ func (l *lexer) emit(t kind, s string, at int) {
 // tagStart finds the next tag from p: its offset, the length of what opens it, and what it
 // is: 'b' block, 'v' variable, 'c' comment, 's' line statement, 'm' line comment.
 func (l *lexer) tagStart(p int) (at int, what byte, n int) {
+	if l.alike {
+		return l.tagAlike(p)
+	}
 	at = -1
 	try := func(d string, k byte) {
 		if d == "" {
@@ -171,6 +178,38 @@ func (l *lexer) tagStart(p int) (at int, what byte, n int) {
 		return l.lineStart(p, at, what, n)
 	}
 	return at, what, n
+}
+
+// tagAlike is tagStart for delimiters that begin with the same byte.
+func (l *lexer) tagAlike(p int) (at int, what byte, n int) {
+	first := l.c.BlockStart[0]
+	for {
+		i := strings.IndexByte(l.src[p:], first)
+		if i < 0 {
+			return -1, 0, 0
+		}
+		p += i
+		rest := l.src[p:]
+		if strings.HasPrefix(rest, l.c.CommentStart) {
+			what, n = 'c', len(l.c.CommentStart)
+		}
+		if len(l.c.BlockStart) > n && strings.HasPrefix(rest, l.c.BlockStart) {
+			what, n = 'b', len(l.c.BlockStart)
+		}
+		if len(l.c.VariableStart) > n && strings.HasPrefix(rest, l.c.VariableStart) {
+			what, n = 'v', len(l.c.VariableStart)
+		}
+		if n > 0 {
+			return p, what, n
+		}
+		p++
+	}
+}
+
+// alike tells that all tags begin with the same byte, and that there are no line statements.
+func (c *Syntax) alike() bool {
+	return c.BlockStart != "" && c.VariableStart != "" && c.CommentStart != "" && c.LineStatement == "" && c.LineComment == "" &&
+		c.BlockStart[0] == c.VariableStart[0] && c.BlockStart[0] == c.CommentStart[0]
 }
 
 // lineStart looks for a line statement or comment before the tag found so far.
@@ -374,7 +413,19 @@ func (l *lexer) endraw(q int) (sign, endSign byte, end int, ok bool) {
 	return sign, endSign, q + len(l.c.BlockEnd), true
 }
 
-var operators = []string{"**", "//", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"}
+// operatorAt is the operator that s begins with.
+func operatorAt(s string) string {
+	if len(s) > 1 {
+		switch s[:2] {
+		case "**", "//", "==", "!=", ">=", "<=":
+			return s[:2]
+		}
+	}
+	if strings.IndexByte("+-/*%~[](){}><=.:|,;", s[0]) >= 0 {
+		return s[:1]
+	}
+	return ""
+}
 
 // expr reads tokens up to the end of a tag: 'v' variable, 'b' block, 's' line statement,
 // 0 the end of the text.
@@ -460,6 +511,13 @@ func (l *lexer) lineEnd() bool {
 
 func (l *lexer) number(at int) {
 	rest := l.src[at:]
+	if n := digits(rest); n == len(rest) || n > 0 && strings.IndexByte("_.eExXoObB0123456789", rest[n]) < 0 {
+		if rest[0] != '0' || n == 1 {
+			l.emit(tInt, rest[:n], at)
+			l.p += n
+			return
+		}
+	}
 	afterDot := len(l.out) > 0 && l.out[len(l.out)-1].t == tOp && l.out[len(l.out)-1].s == "." && at > 0 && l.src[at-1] == '.'
 	if m := floatRe.FindString(rest); m != "" && !afterDot {
 		l.emit(tFloat, strings.ReplaceAll(m, "_", ""), at)
@@ -469,6 +527,15 @@ func (l *lexer) number(at int) {
 	m := intRe.FindString(rest)
 	l.emit(tInt, strings.ToLower(strings.ReplaceAll(m, "_", "")), at)
 	l.p += len(m)
+}
+
+// digits is how many digits s begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
 }
 
 func (l *lexer) str(at int, quote byte) {
@@ -498,9 +565,21 @@ func (l *lexer) str(at int, quote byte) {
 	l.p = j + 1
 }
 
+// wordByte are the ASCII letters, digits and the underscore.
+var wordByte = func() (t [256]bool) {
+	for _, c := range []byte("_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] = true
+	}
+	return t
+}()
+
 func (l *lexer) name(at int) {
 	j := at
-	for j < len(l.src) {
+	for j < len(l.src) && (wordByte[l.src[j]] || l.src[j] >= 0x80) {
+		if l.src[j] < 0x80 {
+			j++
+			continue
+		}
 		r, w := utf8.DecodeRuneInString(l.src[j:])
 		if r == '_' || unicode.IsLetter(r) || unicode.Is(unicode.Nl, r) ||
 			j > at && (unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Mc, r)) {
@@ -532,13 +611,7 @@ func (l *lexer) operator(at int, open []byte) []byte {
 			return open[:len(open)-1]
 		}
 	}
-	op := ""
-	for _, o := range operators {
-		if strings.HasPrefix(l.src[at:], o) {
-			op = o
-			break
-		}
-	}
+	op := operatorAt(l.src[at:])
 	switch op {
 	case "":
 		r, _ := utf8.DecodeRuneInString(l.src[at:])

@@ -1,5 +1,7 @@
 package value
 
+import "sync/atomic"
+
 // Lazy containers. The template engine never hands a variable's own container to a template:
 // it hands out a copy that shares the index of keys, renders elements when they are touched
 // and keeps what it rendered, so that a template may change it without anybody else noticing.
@@ -119,6 +121,29 @@ func (d *Dict) LookupString(key string) (v Value, ok bool, err error) {
 	if !ok {
 		return nil, false, nil
 	}
+	v, err = d.valueAt(i)
+	return v, true, err
+}
+
+// Hint remembers where a key was found, for dicts that are alike.
+type Hint struct{ i atomic.Uint32 }
+
+// LookupHint is LookupString for an expression that looks up the same key again and again.
+func (d *Dict) LookupHint(key string, h *Hint) (v Value, ok bool, err error) {
+	if d == nil {
+		return nil, false, nil
+	}
+	i := int(h.i.Load())
+	if i < len(d.entries) {
+		if k, is := d.entries[i].Key.(string); is && k == key {
+			v, err = d.valueAt(i)
+			return v, true, err
+		}
+	}
+	if i, ok = d.findString(key); !ok {
+		return nil, false, nil
+	}
+	h.i.Store(uint32(i))
 	v, err = d.valueAt(i)
 	return v, true, err
 }
