@@ -97,3 +97,19 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTree reads a template up to its syntax tree, as Jinja2's Environment.parse does.
+func BenchmarkTree(b *testing.B) {
+	text, err := os.ReadFile("testdata/nginx.j2")
+	if err != nil {
+		b.Fatal(err)
+	}
+	source := string(text)
+	b.ReportAllocs()
+	defer cpu(b)()
+	for b.Loop() {
+		if _, err := parse(source, DefaultSyntax()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -186,8 +186,16 @@ func mutates(body []node) bool {
 
 func (c *compiler) stmts(ns []node) []st {
 	out := make([]st, 0, len(ns))
-	for _, n := range ns {
-		out = append(out, c.stmt(n))
+	for i := 0; i < len(ns); i++ {
+		if i+1 < len(ns) {
+			data, isData := ns[i].(*sData)
+			if p, ok := ns[i+1].(*sPrint); ok && isData {
+				out = append(out, c.dataAndPrint(data.s, p))
+				i++
+				continue
+			}
+		}
+		out = append(out, c.stmt(ns[i]))
 	}
 	return out
 }

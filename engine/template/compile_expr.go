@@ -126,23 +126,52 @@ func readSlots(f *frame, rs []slot) value.Value {
 }
 
 func (c *compiler) attr(x *nAttr) ev {
-	o, name, u, item := c.expr(x.x), x.n, c.u, !dictMethods[x.n]
-	hint := new(value.Hint)
+	get := c.attrOf(x)
+	if n, ok := x.x.(*nName); ok && n.n != "self" {
+		if rs := c.slotsOf(n.n); len(rs) == 1 && rs[0].hops == 0 {
+			i, slow := rs[0].i, c.expr(n)
+			return func(f *frame) (value.Value, error) {
+				v := f.s[i]
+				if v == missing {
+					var err error
+					if v, err = slow(f); err != nil {
+						return nil, err
+					}
+				}
+				return get(v)
+			}
+		}
+	}
+	o := c.expr(x.x)
 	return func(f *frame) (value.Value, error) {
 		v, err := o(f)
 		if err != nil {
 			return nil, err
 		}
-		if d, ok := v.(*value.Dict); ok && item {
-			r, ok, err := d.LookupHint(name, hint)
-			if err != nil {
-				return nil, u.place(x.p, err)
+		return get(v)
+	}
+}
+
+// attrOf compiles taking the attribute of a value.
+func (c *compiler) attrOf(x *nAttr) func(value.Value) (value.Value, error) {
+	name, u, item, hint := x.n, c.u, !dictMethods[x.n], new(value.Hint)
+	return func(v value.Value) (r value.Value, err error) {
+		switch o := v.(type) {
+		case *value.Dict:
+			if item {
+				var ok bool
+				if r, ok, err = o.LookupHint(name, hint); ok && err == nil {
+					return r, nil
+				}
 			}
-			if ok {
+		case *loop:
+			if r, ok, _ := o.Attr(name); ok {
 				return r, nil
 			}
 		}
-		r, err := getAttr(v, name)
+		if err == nil {
+			r, err = getAttr(v, name)
+		}
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}

@@ -16,6 +16,21 @@ func (c *compiler) print(x *sPrint) st {
 	}
 }
 
+// dataAndPrint compiles text and the print statement behind it as one step.
+func (c *compiler) dataAndPrint(s string, x *sPrint) st {
+	p, u := c.printer(x.x), c.u
+	return func(f *frame) error {
+		err := f.out.text(s)
+		if err == nil {
+			err = p(f)
+		}
+		if err != nil {
+			return u.place(x.p, err)
+		}
+		return nil
+	}
+}
+
 func (c *compiler) printer(n node) st {
 	switch x := n.(type) {
 	case *nCond:
