@@ -16,10 +16,8 @@ type unit struct {
 	body   []st
 	blocks map[string]*block
 	slots  int
-	// names are those that are looked up outside, exports those that the template binds itself
-	// where others see them.
-	names   map[string]int
-	exports map[string]bool
+	// names are those that are looked up outside of slots, each with its place among them.
+	names map[string]int
 	// single is set when the template is one expression.
 	single ev
 	// mutates tells that the template calls methods that change containers.
@@ -125,7 +123,7 @@ func (s *scope) list() []int {
 // compileTree makes closures of a tree.
 func compileTree(t *tree, name string, at diag.Pos) (u *unit, err error) {
 	defer recoverSyntax(&err)
-	u = &unit{name: name, at: at, tree: t, blocks: map[string]*block{}, names: map[string]int{}, exports: map[string]bool{}, mutates: mutates(t.body)}
+	u = &unit{name: name, at: at, tree: t, blocks: map[string]*block{}, names: map[string]int{}, mutates: mutates(t.body)}
 	if t.escapedQuote {
 		u.newer = "a quote that is escaped with a backslash"
 	}
@@ -379,13 +377,16 @@ func (c *compiler) assign(t node) func(*frame, value.Value) error {
 	switch x := t.(type) {
 	case *nName:
 		if c.sc.root {
-			n := x.n
-			c.u.exports[n] = true
+			n, u, i := x.n, c.u, c.u.nameIndex(x.n)
 			return func(f *frame, v value.Value) error {
-				if f.rt.vars == nil {
-					f.rt.vars = map[string]value.Value{}
+				rt := f.rt
+				if rt.vars == nil {
+					rt.vars = map[string]value.Value{}
 				}
-				f.rt.vars[n] = v
+				rt.vars[n] = v
+				if rt.u == u && rt.kept != nil {
+					rt.kept[i] = v
+				}
 				return nil
 			}
 		}

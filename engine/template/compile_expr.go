@@ -87,15 +87,19 @@ func (c *compiler) name(n string) ev {
 	}
 }
 
-// outside compiles a name that no slot holds. What is no variable of the template itself stays
-// the same for a whole rendering and is kept.
-func (c *compiler) outside(n string) ev {
-	u := c.u
+// nameIndex is the place of a name among the unit's.
+func (u *unit) nameIndex(n string) int {
 	i, ok := u.names[n]
 	if !ok {
 		i = len(u.names)
 		u.names[n] = i
 	}
+	return i
+}
+
+// outside compiles a name that no slot holds. It stays the same until the template binds it.
+func (c *compiler) outside(n string) ev {
+	u, i := c.u, c.u.nameIndex(n)
 	return func(f *frame) (value.Value, error) {
 		rt := f.rt
 		if rt.u != u || rt.kept == nil {
@@ -105,7 +109,7 @@ func (c *compiler) outside(n string) ev {
 			return v, nil
 		}
 		v, err := rt.get(n)
-		if err == nil && !u.exports[n] {
+		if err == nil {
 			rt.kept[i] = v
 		}
 		return v, err
