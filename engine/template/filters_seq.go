@@ -185,7 +185,7 @@ func filterJoin(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	get := attrGetter(a[2], nil)
-	b := make([]byte, 0, 16*len(vs))
+	b := c.C.scratch()
 	secret := false
 	sep := value.Str(a[1])
 	for i, v := range vs {
@@ -205,6 +205,7 @@ func filterJoin(c *Call) (value.Value, error) {
 			return nil, &limitError{"the text is too large"}
 		}
 	}
+	c.C.keepScratch(b)
 	return value.Mark(string(b), secret), nil
 }
 

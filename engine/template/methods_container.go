@@ -300,10 +300,20 @@ func dictGet(d *value.Dict, c *Call, key, dflt value.Value) (value.Value, error)
 	return dflt, nil
 }
 
+// noItems are the items of an empty dict, a list that nobody changes.
+var noItems = func() *value.List {
+	l := &value.List{V: []value.Value{}}
+	value.Plain(l)
+	return l
+}()
+
 func dictItems(d *value.Dict, pairs bool) (value.Value, error) {
 	es, err := d.Resolved()
 	if err != nil {
 		return nil, err
+	}
+	if len(es) == 0 {
+		return noItems, nil
 	}
 	out := make([]value.Value, len(es))
 	for i, e := range es {

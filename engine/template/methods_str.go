@@ -235,7 +235,8 @@ func strReplace(s, name string, c *Call) (value.Value, error) {
 }
 
 func replaceText(s, a, b string, n int64) (value.Value, error) {
-	if grown := int64(strings.Count(s, a)) * int64(len(b)); grown > value.MaxText {
+	if grown := len(b) - len(a); grown > 0 && int64(len(s)+1)*int64(grown) > value.MaxText &&
+		int64(strings.Count(s, a))*int64(grown) > value.MaxText {
 		return nil, &limitError{"the text is too large"}
 	}
 	return strings.Replace(s, a, b, int(max(min(n, 1<<40), -1))), nil

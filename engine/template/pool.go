@@ -8,6 +8,7 @@ type pool struct {
 	calls  []*Call
 	frames []*frame
 	runs   []*execution
+	text   []byte
 }
 
 // execution is what evaluating one expression takes.
@@ -67,6 +68,22 @@ func (c *Context) release(f *frame) {
 	clear(f.s)
 	f.up, f.rt, f.out = nil, nil, nil
 	c.pool.frames = append(c.pool.frames, f)
+}
+
+// scratch is room to build a text in; keepScratch takes it back.
+func (c *Context) scratch() []byte {
+	if c == nil {
+		return nil
+	}
+	b := c.pool.text
+	c.pool.text = nil
+	return b[:0]
+}
+
+func (c *Context) keepScratch(b []byte) {
+	if c != nil && cap(b) <= maxKeptBuffer {
+		c.pool.text = b
+	}
 }
 
 // begin makes ready to evaluate a unit that is one expression.

@@ -39,6 +39,10 @@ func (c *compiler) printer(n node) st {
 		if x.op == "*" {
 			return c.printRepeat(x)
 		}
+	case *nItem:
+		if p := c.printSplit(x); p != nil {
+			return p
+		}
 	case *nCall:
 		if _, method := x.f.(*nAttr); !method {
 			return c.printCall(x)
@@ -48,6 +52,30 @@ func (c *compiler) printer(n node) st {
 	return func(f *frame) error {
 		v, err := e(f)
 		if err != nil {
+			return err
+		}
+		return f.out.print(v)
+	}
+}
+
+// printSplit prints text.split(sep)[n]; see splitItem.
+func (c *compiler) printSplit(x *nItem) st {
+	i, sep, o := splitParts(x)
+	if o == nil {
+		return nil
+	}
+	text, slow := c.expr(o), c.itemOf(x)
+	return func(f *frame) error {
+		v, err := text(f)
+		if err != nil {
+			return err
+		}
+		if s, ok := v.(string); ok && !f.out.native {
+			if part, ok := splitAt(s, sep, i); ok {
+				return f.out.text(part)
+			}
+		}
+		if v, err = slow(f, v); err != nil {
 			return err
 		}
 		return f.out.print(v)
