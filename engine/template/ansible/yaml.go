@@ -238,14 +238,14 @@ func (r *represent) node(v value.Value, depth int, shared bool) (*ynode, error) 
 
 func (r *represent) container(v value.Value, depth int) (*ynode, error) {
 	if l, ok := v.(*value.List); ok {
-		return r.sequence(v, depth, l.Lazy == nil)
+		return r.sequence(v, depth, l.Lazy == nil && !value.Frozen(l))
 	}
 	d := v.(*value.Dict)
 	es, err := d.Resolved()
 	if err != nil {
 		return nil, err
 	}
-	return r.mapping(es, depth, d.Lazy == nil)
+	return r.mapping(es, depth, d.Lazy == nil && !value.Frozen(d))
 }
 
 func scalar(s string) *ynode { return &ynode{text: s, plain: true, loose: true} }
