@@ -53,6 +53,9 @@ type IO struct {
 	Receive func(item int, name string, r io.Reader) error
 	// Output takes live output.
 	Output func(wire.Output)
+	// Notice takes a sentence about the connection that people should read: it was lost
+	// during the call, and the call went on.
+	Notice func(text string)
 }
 
 // Args encodes the arguments of one item.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ type Options struct {
 	Dialers map[string]transport.Dialer
 	// Binaries are the runners that can be placed; see Embedded.
 	Binaries *Binaries
+	// Reconnect is how long a lost host is tried again while calls run there, and half of
+	// how long the host keeps them running; 0: their outcome is unknown at once.
+	Reconnect time.Duration
 }
 
 // Runners is the Pool over connections and runner processes.
@@ -148,15 +152,53 @@ func (p *Runners) link(ctx context.Context, a *Account) (*link, error) {
 func (l *link) done() <-chan struct{} { return l.client.Done() }
 
 func (p *Runners) start(a *Account) (*link, error) {
-	conn, err := p.conn(p.ctx, a.Target)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		conn, err := p.conn(p.ctx, a.Target)
+		if err != nil {
+			return nil, err
+		}
+		l, err := p.startOn(p.ctx, conn, a)
+		if err == nil {
+			l.client.OnLost(func(err error) { p.lost(l, err) })
+			return l, nil
+		}
+		if try == startTries || p.opts.Reconnect <= 0 || !brokeOff(p.ctx, conn, err) {
+			return nil, err
+		}
 	}
-	s := &starter{conn: conn, account: a, binaries: p.opts.Binaries}
+}
+
+// startTries is how often a runner is started when the connection breaks meanwhile: nothing
+// has been run yet.
+const startTries = 3
+
+// brokeOff tells whether err comes from the loss of the connection; it waits a moment before
+// the next try.
+func brokeOff(ctx context.Context, conn transport.Conn, err error) bool {
+	if !transport.IsUnreachable(err) {
+		return false
+	}
+	select {
+	case <-conn.Done():
+	case <-time.After(lossNotice):
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-time.After(lossNotice/2 + rand.N(lossNotice)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p *Runners) startOn(ctx context.Context, conn transport.Conn, a *Account) (*link, error) {
+	s := &starter{conn: conn, account: a, binaries: p.opts.Binaries, keep: 2 * p.opts.Reconnect}
 	if a.Become != nil {
 		p.useLogin(s, a)
 	}
-	return s.start(p.ctx)
+	return s.start(ctx)
 }
 
 // useLogin lets a become user run the login user's runner, where there is one already.
@@ -193,41 +235,26 @@ func (p *Runners) Call(ctx context.Context, a *Account, c *wire.Call, io *IO, re
 		}
 		c = offer(c, &h, x)
 	}
+	before := l.resumes.Load()
 	err = l.client.Call(ctx, c, h)
+	if l.resumes.Load() > before && io != nil && io.Notice != nil {
+		io.Notice(l.story(c))
+	}
 	var lost *wire.LostError
 	if !errors.As(err, &lost) {
 		return err
 	}
-	if !lost.Sent && ctx.Err() == nil { // it ended before the call: start another
-		if l, err = p.link(ctx, a); err != nil {
+	if (!lost.Sent || repeatable(c, io)) && ctx.Err() == nil { // it did not run, or may run again: start another
+		next, again := p.link(ctx, a)
+		if again != nil {
+			return again
+		}
+		if err = next.client.Call(ctx, c, h); !errors.As(err, &lost) {
 			return err
 		}
-		if err = l.client.Call(ctx, c, h); !errors.As(err, &lost) {
-			return err
-		}
+		l = next
 	}
 	return lostError(l, c, lost)
-}
-
-// lossNotice is how long after a runner the loss of its connection may be noticed.
-const lossNotice = 200 * time.Millisecond
-
-// lostError words the loss of a runner during a call.
-func lostError(l *link, c *wire.Call, lost *wire.LostError) error {
-	why := lost.Err.Error()
-	select { // the runner's end is often the first sign of the connection's
-	case <-l.conn.Done():
-		why = l.conn.Err().Error()
-	case <-time.After(lossNotice):
-	}
-	if s := clean(string(l.stderr.bytes())); s != "" {
-		why += " (it printed: " + s + ")"
-	}
-	msg := fmt.Sprintf("%s: lost the runner: %s", l.conn.Description(), why)
-	if lost.Sent {
-		msg = fmt.Sprintf("%s: lost while %s was running, its outcome is unknown: %s", l.conn.Description(), c.Module, why)
-	}
-	return &transport.UnreachableError{Msg: msg, Err: lost, Unknown: lost.Sent}
 }
 
 // Connect opens the connection and starts the runner.
@@ -293,6 +320,7 @@ func add(a *wire.Stats, b wire.Stats) {
 	a.Calls += b.Calls
 	a.Pulls += b.Pulls
 	a.Sends += b.Sends
+	a.Resumed += b.Resumed
 }
 
 // endGrace is how long a runner gets to end its processes and itself.
@@ -301,11 +329,14 @@ const endGrace = 5 * time.Second
 // end ends a runner and waits for it.
 func (p *Runners) end(l *link) {
 	l.client.Close()
-	_ = l.proc.CloseStdin()
-	kill := time.AfterFunc(endGrace, func() { _ = l.proc.Kill() })
+	l.mu.Lock() // no other process follows once the client is closed
+	proc := l.proc
+	l.mu.Unlock()
+	_ = proc.CloseStdin()
+	kill := time.AfterFunc(endGrace, func() { _ = proc.Kill() })
 	l.client.Wait()
 	l.read.Wait()
-	_, _ = l.proc.Wait()
+	_, _ = proc.Wait()
 	kill.Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -32,26 +32,28 @@ type startScript struct {
 	LoginUID int
 	// Self is a program on this machine that acts as a runner.
 	Self string
+	// Keep is for how many seconds the runner waits for a controller that lost it.
+	Keep int
 }
 
 const scriptDirs = `"${HOME:-/nonexistent}/.fettle" "/var/tmp/.fettle-$u" "/tmp/.fettle-$u" "/dev/shm/.fettle-$u"`
 
 func (s startScript) String() string {
 	parts := []string{
-		fmt.Sprintf(`n=%s; p=%d; w=$PWD; u=$(id -u); k=$(uname -sm); v=$u; %s`, s.Nonce, map[bool]int{true: 1}[s.Probe], s.platforms()),
+		fmt.Sprintf(`n=%s; p=%d; q=%d; w=$PWD; u=$(id -u); k=$(uname -sm); v=$u; %s`, s.Nonce, map[bool]int{true: 1}[s.Probe], s.Keep, s.platforms()),
 		// own d|f PATH: a directory or program of uid v that only v may write to.
 		`own() { [ -h "$2" ] && return 1; o=$1; set -- $(LC_ALL=C ls -ldn "$2" 2>/dev/null); [ "$3" = "$v" ] || return 1; ` +
 			`case "$o$1" in dd????-??-*|f-??x?-??-*) return 0;; esac; return 1; }`,
 		`run() { [ -h "$1" ] && return 1; cd -P "$1" 2>/dev/null || return 1; own d . || return 1; own f "./$f" || return 1; ` +
 			`[ $p = 0 ] || [ "$("./$f" ` + serve.Word + ` ` + serve.Probe + ` </dev/null 2>/dev/null)" = "` + serve.ProbeAnswer + `" ] || return 1; ` +
-			`exec "./$f" ` + serve.Word + ` $n "$w"; }`,
+			`exec "./$f" ` + serve.Word + ` $n "$w" $q; }`,
 		`for d in ` + scriptDirs + `; do run "$d"; done`,
 	}
 	if s.LoginDir != "" && scriptSafe(s.LoginDir) {
 		parts = append(parts, fmt.Sprintf(`v=%d; run "%s"; v=$u`, s.LoginUID, s.LoginDir))
 	}
 	if s.Self != "" && scriptSafe(s.Self) {
-		parts = append(parts, fmt.Sprintf(`[ -x "%s" ] && exec "%s" %s $n "$w"`, s.Self, s.Self, serve.Word))
+		parts = append(parts, fmt.Sprintf(`[ -x "%s" ] && exec "%s" %s $n "$w" $q`, s.Self, s.Self, serve.Word))
 	}
 	return strings.Join(append(parts, placeScript), "; ")
 }

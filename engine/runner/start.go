@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fettle/engine/transport"
@@ -21,12 +22,17 @@ import (
 
 // link is a running runner.
 type link struct {
+	account *Account
+	client  *wire.Client
+	hello   *wire.Hello
+	read    sync.WaitGroup // the readers of stderr
+	resumes atomic.Int64   // how often the connection was lost and made again
+
+	mu     sync.Mutex // what follows changes when the connection is made again
 	conn   transport.Conn
 	proc   transport.Process
-	client *wire.Client
-	hello  *wire.Hello
 	stderr *tail
-	read   sync.WaitGroup // the reader of stderr
+	past   string // how that went
 }
 
 // starter starts one runner on an open connection.
@@ -35,6 +41,7 @@ type starter struct {
 	account  *Account
 	binaries *Binaries
 	login    *wire.Hello // of the login user's runner, when becoming another; or nil
+	keep     time.Duration
 	pty      bool
 	probe    bool
 
@@ -85,12 +92,14 @@ func nonce() string {
 }
 
 func (s *starter) script() string {
-	x := startScript{Nonce: s.nonce, Binaries: s.binaries, Probe: s.probe, Self: s.self()}
+	x := startScript{Nonce: s.nonce, Binaries: s.binaries, Probe: s.probe, Self: s.self(), Keep: s.keepSeconds()}
 	if s.login != nil {
 		x.LoginDir, x.LoginUID = s.login.Dir, s.login.UID
 	}
 	return x.String()
 }
+
+func (s *starter) keepSeconds() int { return int((s.keep + time.Second - 1) / time.Second) }
 
 // self is this program itself, for other users of this machine.
 func (s *starter) self() string {
@@ -106,7 +115,7 @@ func (s *starter) command() (string, error) {
 	b := s.account.Become
 	if b == nil {
 		if self := s.self(); self != "" {
-			return "exec " + become.Quote(self) + " " + serve.Word + " " + s.nonce + ` "$PWD"`, nil
+			return fmt.Sprintf(`exec %s %s %s "$PWD" %d`, become.Quote(self), serve.Word, s.nonce, s.keepSeconds()), nil
 		}
 		return "exec /bin/sh -c '" + s.script() + "'", nil
 	}
@@ -298,7 +307,7 @@ func (h *handshake) place(ctx context.Context, request string) error {
 
 // greet begins with the frames.
 func (h *handshake) greet(ctx context.Context) (*link, error) {
-	l := &link{conn: h.conn, proc: h.proc, stderr: h.stderr}
+	l := &link{account: h.account, conn: h.conn, proc: h.proc, stderr: h.stderr}
 	l.client = wire.NewClient(h.out, h.proc)
 	var err error
 	if l.hello, err = l.client.Hello(ctx); err != nil {

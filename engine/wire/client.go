@@ -47,7 +47,12 @@ type Client struct {
 	greeted chan struct{} // closed when hello is set
 	done    chan struct{} // closed when the connection is over
 
+	taking sync.Mutex // held while a frame is taken
+	round  int        // counts the connections; taking guards it
+
 	mu      sync.Mutex
+	onLost  func(error)
+	answer  chan resumed // of the runner that was asked to find another; see Resume
 	hello   *Hello
 	next    uint32
 	calls   map[uint32]*clientCall
@@ -62,8 +67,9 @@ type Client struct {
 func NewClient(r io.Reader, w io.Writer) *Client {
 	c := &Client{greeted: make(chan struct{}), done: make(chan struct{}), next: 1,
 		calls: map[uint32]*clientCall{}, in: map[uint32]*inStream{}, out: map[uint32]*outStream{}}
-	c.w = newWriter(w, c.fail)
-	c.reading.Go(func() { c.read(bufio.NewReaderSize(r, 64<<10)) })
+	c.w = newWriter(w, c.lost)
+	out := c.w.current()
+	c.reading.Go(func() { c.read(bufio.NewReaderSize(r, 64<<10), out, 0) })
 	return c
 }
 
@@ -101,35 +107,25 @@ func (c *Client) Stats() Stats { return c.w.snapshot() }
 // runner: the owner of the streams closes them and then calls Wait.
 func (c *Client) Close() {
 	_ = c.w.send(typeBye, 0)
-	c.w.close()
-	<-c.flushed(time.Second)
-	c.fail(errClosed)
-}
-
-func (c *Client) flushed(limit time.Duration) <-chan struct{} {
-	ch := make(chan struct{})
-	go func() {
-		defer close(ch)
-		t := time.NewTimer(limit)
-		defer t.Stop()
-		select {
-		case <-c.w.done:
-		case <-c.done:
-		case <-t.C:
-		}
-	}()
-	return ch
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-c.w.close():
+	case <-c.done:
+	case <-t.C:
+	}
+	c.Fail(errClosed)
 }
 
 // Wait waits for the goroutines of the connection, after its streams were closed.
 func (c *Client) Wait() {
 	c.reading.Wait()
-	c.w.close()
-	<-c.w.done
+	<-c.w.close()
 }
 
-// fail ends the connection: every call and stream gets the error.
-func (c *Client) fail(err error) {
+// Fail ends the conversation: every call and stream gets the error.
+func (c *Client) Fail(err error) {
+	handed := c.w.handedTo()
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
@@ -140,8 +136,9 @@ func (c *Client) fail(err error) {
 	c.calls, c.in, c.out = map[uint32]*clientCall{}, map[uint32]*inStream{}, map[uint32]*outStream{}
 	close(c.done)
 	c.mu.Unlock()
+	c.w.stop(err)
 	for _, k := range calls {
-		k.put(clientEvent{done: true, err: &LostError{err, true}})
+		k.put(clientEvent{done: true, err: &LostError{err, k.number <= handed}})
 	}
 	for _, s := range in {
 		s.finish(err)
@@ -154,6 +151,7 @@ func (c *Client) fail(err error) {
 // clientCall is an open call.
 type clientCall struct {
 	id      uint32
+	number  uint64 // of its frame, or less
 	items   int
 	sources map[sourceKey]bool
 	handler Handler
@@ -248,7 +246,7 @@ func (c *Client) open(k *clientCall) error {
 	if len(c.calls) >= MaxCalls {
 		return &CallError{fmt.Sprintf("more than %d calls at once on one runner", MaxCalls)}
 	}
-	k.id = c.next
+	k.id, k.number = c.next, c.w.number()
 	c.next += 2 // calls are odd, streams even
 	c.calls[k.id] = k
 	return nil
@@ -330,21 +328,44 @@ func (c *Client) deliver(k *clientCall, e clientEvent) {
 	_ = c.w.sendLazy(typeCredit, k.id, binary.AppendUvarint(nil, uint64(n)))
 }
 
-func (c *Client) read(r *bufio.Reader) {
+// read takes the frames of one connection.
+func (c *Client) read(r *bufio.Reader, out *outlet, round int) {
 	for {
 		f, err := readFrame(r)
-		if err == nil {
-			c.w.count(func(s *Stats) { s.FramesReceived++; s.BytesReceived += int64(len(f.Payload) + headerSize) })
-			err = c.dispatch(f)
-		}
-		if err == io.EOF {
-			err = errors.New("the runner ended")
+		var broken *ProtocolError
+		switch {
+		case err == nil:
+			err = c.take(f, round)
+			if err == errElsewhere {
+				c.handOver(f, r)
+				return
+			}
+		case !errors.As(err, &broken):
+			c.lost(out, err)
+			return
 		}
 		if err != nil {
-			c.fail(err)
+			if err == io.EOF {
+				err = ErrEnded
+			}
+			c.Fail(err)
 			return
 		}
 	}
+}
+
+// ErrEnded says that the runner ended, or that nothing more comes from it.
+var ErrEnded = errors.New("the runner ended")
+
+// take handles a frame, unless the conversation goes on over another connection.
+func (c *Client) take(f frame, round int) error {
+	c.taking.Lock()
+	defer c.taking.Unlock()
+	if round != c.round {
+		return nil
+	}
+	c.w.got(len(f.Payload)+headerSize, numbered(f.Type))
+	return c.dispatch(f)
 }
 
 func (c *Client) dispatch(f frame) error {
@@ -359,6 +380,10 @@ func (c *Client) dispatch(f frame) error {
 		return c.onCall(f)
 	case typeData, typeEnd, typeCredit:
 		return c.onStream(f)
+	case typeAck:
+		return confirmed(c.w, f)
+	case typeResumed:
+		return c.onResumed(f)
 	case typeBye:
 		if len(f.Payload) > 0 {
 			return fmt.Errorf("the runner ended: %s", text(f.Payload))
@@ -366,6 +391,15 @@ func (c *Client) dispatch(f frame) error {
 		return io.EOF
 	}
 	return violation("a frame of unknown type %d", f.Type)
+}
+
+// confirmed takes the word of the other side that frames have arrived.
+func confirmed(w *writer, f frame) error {
+	n, rest, err := cutUvarint(f.Payload)
+	if err != nil || len(rest) > 0 {
+		return violation("a bad confirmation")
+	}
+	return w.confirm(n)
 }
 
 func (c *Client) greet(f frame) error {

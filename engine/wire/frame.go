@@ -24,7 +24,14 @@ const (
 	typeCredit Type = 10
 	typeCancel Type = 11
 	typeBye    Type = 12
+	// The frames below belong to the connection: they have no number and are not sent again.
+	typeAck     Type = 13
+	typeResume  Type = 14
+	typeResumed Type = 15
 )
+
+// numbered tells whether frames of a type are counted and confirmed.
+func numbered(t Type) bool { return t < typeAck }
 
 const (
 	headerSize = 9 // length, type, id

@@ -11,7 +11,7 @@ import "encoding/json"
 
 // Version is the protocol version; both sides must have the same one. The runner is
 // placed by the hash of its content, so a mismatch means a bug or an attack.
-const Version = 1
+const Version = 2
 
 // Hello is the runner's first message.
 type Hello struct {
@@ -27,6 +27,9 @@ type Hello struct {
 	// Partial tells that the program has no extra modules: calls of them offer it the
 	// program that has (Call.Extra).
 	Partial bool `json:"partial,omitempty"`
+	// Resume is the token by which another runner on the same host finds this one, when
+	// the connection breaks; "" when it cannot be found.
+	Resume string `json:"resume,omitempty"`
 }
 
 // Call asks the runner to run one module, once per item of Args, in order.

@@ -18,10 +18,22 @@ const maxParallel = 64
 
 // Server is the runner's end of a connection.
 type Server struct {
-	w      *writer
+	// Dial reaches the runner with that token on this host; nil when it has no way to.
+	Dial func(token string) (io.ReadWriteCloser, error)
+	// Keep is how long after the loss of the connection the calls go on and their outcomes
+	// are kept, for a controller that comes back; 0: they end at once.
+	Keep time.Duration
+
+	hello  Hello
 	handle func(ctx context.Context, s *Session) error
+	w      *writer
 	slots  chan struct{}
 	done   chan struct{}
+	ctx    context.Context // of all calls
+	run    sync.WaitGroup  // the calls
+
+	taking sync.Mutex // held while a frame is taken
+	round  int        // counts the connections; taking guards it
 
 	mu    sync.Mutex
 	calls map[uint32]*Session
@@ -29,43 +41,62 @@ type Server struct {
 	out   map[uint32]*outStream
 	next  uint32
 	err   error
+	there chan struct{} // closed while there is a connection
+	late  *time.Timer   // runs while there is none
 }
 
-// Serve greets the controller and runs handle for every call, many at once, until the
-// controller ends the connection or ctx is over. Then the calls are cancelled and
-// awaited. handle's error is for calls that cannot be run at all; what modules say is in
-// their results.
+// NewServer makes a server that runs handle for every call, many at once. handle's error
+// is for calls that cannot be run at all; what modules say is in their results.
+func NewServer(hello Hello, handle func(ctx context.Context, s *Session) error) *Server {
+	there := make(chan struct{})
+	close(there)
+	return &Server{hello: hello, handle: handle, slots: make(chan struct{}, maxParallel), done: make(chan struct{}), there: there,
+		calls: map[uint32]*Session{}, in: map[uint32]*inStream{}, out: map[uint32]*outStream{}, next: 2}
+}
+
+// Serve is NewServer and Server.Serve.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, hello Hello, handle func(ctx context.Context, s *Session) error) error {
+	return NewServer(hello, handle).Serve(ctx, r, w)
+}
+
+// Serve greets the controller and answers its calls until it ends the conversation, ctx is
+// over, or the connection is lost and nobody comes back in time. Then the calls are
+// cancelled and awaited.
+func (s *Server) Serve(ctx context.Context, r io.Reader, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &Server{handle: handle, slots: make(chan struct{}, maxParallel), done: make(chan struct{}),
-		calls: map[uint32]*Session{}, in: map[uint32]*inStream{}, out: map[uint32]*outStream{}, next: 2}
-	s.w = newWriter(w, s.fail)
-	greeting, err := json.Marshal(hello)
+	s.ctx = ctx
+	greeting, err := json.Marshal(s.hello)
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.w = newWriter(w, s.lost)
+	out := s.w.current()
+	s.mu.Unlock()
 	if err := s.w.send(typeHello, 0, greeting); err != nil {
 		return err
 	}
-	var running sync.WaitGroup
-	go s.read(ctx, bufio.NewReaderSize(r, 64<<10), &running)
+	go s.read(bufio.NewReaderSize(r, 64<<10), out, 0)
 	select {
 	case <-s.done:
 	case <-ctx.Done():
 		s.fail(ctx.Err())
 	}
 	cancel()
-	running.Wait()
+	s.run.Wait()
 	return s.end()
 }
 
-// end says goodbye and returns why the connection is over; nil when the controller ended it.
+// Over is closed when no more calls are taken; Serve returns when those that run have ended.
+func (s *Server) Over() <-chan struct{} { return s.done }
+
+// end says goodbye and returns why the conversation is over; nil when the controller ended it.
 func (s *Server) end() error {
 	s.mu.Lock()
 	err := s.err
 	s.mu.Unlock()
-	if err == io.EOF {
+	if err == io.EOF || err == errElsewhere {
 		err = nil
 	}
 	var word []byte
@@ -73,9 +104,8 @@ func (s *Server) end() error {
 		word = []byte(err.Error())
 	}
 	_ = s.w.send(typeBye, 0, word)
-	s.w.close()
 	select {
-	case <-s.w.done:
+	case <-s.w.close():
 	case <-time.After(time.Second): // the other side does not read
 	}
 	return err
@@ -105,12 +135,19 @@ func (s *Server) fail(err error) {
 	}
 }
 
-func (s *Server) read(ctx context.Context, r *bufio.Reader, running *sync.WaitGroup) {
+// read takes the frames of one connection.
+func (s *Server) read(r *bufio.Reader, out *outlet, round int) {
 	for {
 		f, err := readFrame(r)
-		if err == nil {
-			s.w.count(func(s *Stats) { s.FramesReceived++; s.BytesReceived += int64(len(f.Payload) + headerSize) })
-			err = s.dispatch(ctx, f, running)
+		var broken *ProtocolError
+		switch {
+		case err == nil && f.Type == typeResume:
+			err = s.pass(f, r)
+		case err == nil:
+			err = s.take(f, round)
+		case !errors.As(err, &broken):
+			s.lost(out, err)
+			return
 		}
 		if err != nil {
 			s.fail(err)
@@ -119,10 +156,21 @@ func (s *Server) read(ctx context.Context, r *bufio.Reader, running *sync.WaitGr
 	}
 }
 
-func (s *Server) dispatch(ctx context.Context, f frame, running *sync.WaitGroup) error {
+// take handles a frame, unless the conversation goes on over another connection.
+func (s *Server) take(f frame, round int) error {
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	if round != s.round {
+		return nil
+	}
+	s.w.got(len(f.Payload)+headerSize, numbered(f.Type))
+	return s.dispatch(f)
+}
+
+func (s *Server) dispatch(f frame) error {
 	switch f.Type {
 	case typeCall:
-		return s.start(ctx, f, running)
+		return s.start(f)
 	case typeCancel:
 		s.mu.Lock()
 		k := s.calls[f.ID]
@@ -142,6 +190,8 @@ func (s *Server) dispatch(ctx context.Context, f frame, running *sync.WaitGroup)
 		in, out := s.in[f.ID], s.out[f.ID]
 		s.mu.Unlock()
 		return streamFrame(f, in, out)
+	case typeAck:
+		return confirmed(s.w, f)
 	case typeBye:
 		return io.EOF
 	}
@@ -162,12 +212,12 @@ func (s *Server) outputCredit(f frame) error {
 	return k.output.add(n)
 }
 
-func (s *Server) start(ctx context.Context, f frame, running *sync.WaitGroup) error {
+func (s *Server) start(f frame) error {
 	call, err := decodeCall(f.Payload)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(s.ctx)
 	k := &Session{Call: call, id: f.ID, server: s, cancel: cancel, output: newCredit()}
 	s.mu.Lock()
 	switch {
@@ -181,16 +231,16 @@ func (s *Server) start(ctx context.Context, f frame, running *sync.WaitGroup) er
 		return violation("call number %d", f.ID)
 	}
 	s.calls[f.ID] = k
-	running.Add(1) // under the lock: nobody waits before fail has been called
+	s.run.Add(1) // under the lock: nobody waits before fail has been called
 	s.mu.Unlock()
 	go func() {
-		defer running.Done()
-		s.run(ctx, k)
+		defer s.run.Done()
+		s.call(ctx, k)
 	}()
 	return nil
 }
 
-func (s *Server) run(ctx context.Context, k *Session) {
+func (s *Server) call(ctx context.Context, k *Session) {
 	var err error
 	select {
 	case s.slots <- struct{}{}:
@@ -236,7 +286,8 @@ func (k *Session) Result(item int, data []byte) error {
 	return k.server.w.sendLazy(typeResult, k.id, binary.AppendUvarint(nil, uint64(item)), data)
 }
 
-// Output sends live output and waits for credit.
+// Output sends live output and waits for credit; without a connection it drops what would
+// have to wait.
 func (k *Session) Output(item int, stream string, p []byte) error {
 	head, err := encodeOutput(Output{Item: item, Stream: stream})
 	if err != nil {
@@ -244,6 +295,9 @@ func (k *Session) Output(item int, stream string, p []byte) error {
 	}
 	for len(p) > 0 {
 		n, err := k.output.take(min(len(p), MaxData))
+		if err == errDropped {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,19 @@ type credit struct {
 	mu   sync.Mutex
 	wake sync.Cond
 	left int
+	drop bool // what there is no credit for is dropped
 	err  error
+}
+
+// errDropped is what a sender gets in place of credit that cannot come.
+var errDropped = errors.New("there is no connection")
+
+// dropping tells whether credit is worth waiting for.
+func (c *credit) dropping(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop = on
+	c.wake.Broadcast()
 }
 
 func newCredit() *credit {
@@ -107,11 +119,14 @@ func (c *credit) add(n int) error {
 func (c *credit) take(n int) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.left == 0 && c.err == nil {
+	for c.left == 0 && c.err == nil && !c.drop {
 		c.wake.Wait()
 	}
-	if c.err != nil {
+	switch {
+	case c.err != nil:
 		return 0, c.err
+	case c.left == 0:
+		return 0, errDropped
 	}
 	n = min(n, c.left)
 	c.left -= n

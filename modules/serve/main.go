@@ -3,16 +3,21 @@ package serve
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fettle/engine/wire"
 )
 
 // Word is the first argument of a program that shall be a runner: "fettle-runner
-// __runner NONCE DIR", and the same for fettle itself.
+// __runner NONCE DIR [KEEP]", and the same for fettle itself. KEEP is for how many seconds
+// it waits for a controller that has lost the connection.
 const Word = "__runner"
 
 // Probe as the nonce only shows that the program can be executed: it prints ProbeAnswer.
@@ -36,7 +41,11 @@ func Main(args []string) int {
 	if len(args) == 1 && args[0] == Job {
 		return runJob()
 	}
-	if len(args) != 2 {
+	var keep int
+	if len(args) == 3 {
+		keep, _ = strconv.Atoi(args[2])
+	}
+	if len(args) != 2 && len(args) != 3 {
 		fmt.Fprintln(os.Stderr, "this program is started by fettle and not by hand")
 		return 2
 	}
@@ -46,25 +55,45 @@ func Main(args []string) int {
 		return 1
 	}
 	workDir(args[1])
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// The loss of a terminal or connection is noticed by its end; nobody needs to die of it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 	if _, err := fmt.Fprintf(out, "%s%s\n", Greeting, args[0]); err != nil {
 		return 1
 	}
+	s, leave := newServer(time.Duration(keep) * time.Second)
+	defer leave()
 	ended := make(chan error, 1)
-	gone := &eofReader{in: in, gone: make(chan struct{})}
-	go func() { ended <- Run(ctx, gone, out) }()
+	go func() { ended <- s.Serve(ctx, in, out) }()
 	select {
 	case err = <-ended:
-	case <-gone.gone:
-		err = waitFor(ended, exitGrace)
-	case <-ctx.Done():
+	case <-s.Over():
 		err = waitFor(ended, exitGrace)
 	}
 	if err != nil {
 		return 1
 	}
 	return 0
+}
+
+// newServer is the server of a runner that can be found again, where the platform allows.
+func newServer(keep time.Duration) (s *wire.Server, leave func()) {
+	l := &loop{}
+	h := hello()
+	ready := make(chan struct{})
+	defer close(ready)
+	leave = l.extra.close
+	if keep > 0 {
+		token, end, err := listen(func(c io.ReadWriteCloser) { <-ready; _ = s.Accept(c) })
+		if err == nil {
+			h.Resume = token
+			leave = func() { end(); l.extra.close() }
+		}
+	}
+	s = wire.NewServer(h, l.handle)
+	s.Dial, s.Keep = dial, keep
+	return s, leave
 }
 
 func waitFor(ended <-chan error, limit time.Duration) error {
@@ -74,22 +103,6 @@ func waitFor(ended <-chan error, limit time.Duration) error {
 	case <-time.After(limit):
 		return context.DeadlineExceeded
 	}
-}
-
-// eofReader tells when its input has ended.
-type eofReader struct {
-	in   *os.File
-	gone chan struct{}
-	told bool
-}
-
-func (r *eofReader) Read(p []byte) (int, error) {
-	n, err := r.in.Read(p)
-	if err != nil && !r.told {
-		r.told = true
-		close(r.gone)
-	}
-	return n, err
 }
 
 // takeStreams moves the connection away from descriptors 0 and 1, so that nothing a

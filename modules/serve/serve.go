@@ -51,6 +51,9 @@ func (l *loop) handle(ctx context.Context, s *wire.Session) error {
 		return l.extra.forward(ctx, s)
 	}
 	for i, raw := range c.Args {
+		if err := s.Attached(ctx); err != nil {
+			return err
+		}
 		run := l.runItem
 		if c.Async > 0 {
 			run = l.startJob
