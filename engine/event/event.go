@@ -145,6 +145,21 @@ type Included struct {
 // Notified says that a handler was notified.
 type Notified struct{ Host, Handler string }
 
+// Interrupted says that somebody ends the run early: no more tasks are started. It comes when
+// that begins, with what still runs and is waited for, and with Ended once more for what was
+// not waited for.
+type Interrupted struct {
+	At      time.Time
+	Running []Running
+	Ended   bool
+}
+
+// Running is a task with hosts that are in the middle of it.
+type Running struct {
+	Task  *Task
+	Hosts []string
+}
+
 // Warning is a problem that does not stop the run; shown once.
 type Warning struct {
 	Text       string
@@ -188,6 +203,7 @@ func (Progress) event()    {}
 func (Live) event()        {}
 func (Included) event()    {}
 func (Notified) event()    {}
+func (Interrupted) event() {}
 func (Warning) event()     {}
 func (Note) event()        {}
 func (Display) event()     {}

@@ -94,6 +94,8 @@ func (a *ansible) Emit(e event.Event) {
 		if a.o.Verbosity >= x.Level {
 			fmt.Fprintln(a.o.Out, x.Text)
 		}
+	case event.Interrupted:
+		a.interrupted(x)
 	case event.Warning:
 		a.warning(x)
 	case event.Display:
@@ -113,6 +115,15 @@ func (a *ansible) playbooks(all []event.Playbook) {
 			a.banner("PLAYBOOK: " + filepath.Base(p.Name))
 			fmt.Fprintf(a.o.Out, "%d plays in %s\n", p.Plays, p.Name)
 		}
+	}
+}
+
+func (a *ansible) interrupted(x event.Interrupted) {
+	for i, l := range interruptedLines(x) {
+		if i == 0 && !x.Ended {
+			l = "User interrupted execution: " + l
+		}
+		fmt.Fprintln(a.o.Err, a.color("[ERROR]: "+l, red))
 	}
 }
 

@@ -105,6 +105,11 @@ func (h *human) Emit(e event.Event) {
 	case event.Included:
 		h.flush()
 		h.println(h.style.dim.Render(fmt.Sprintf("  included %s for %s", x.File, hostRange(x.Hosts))))
+	case event.Interrupted:
+		h.clearProgress()
+		for _, l := range interruptedLines(x) {
+			fmt.Fprintln(h.o.Err, h.style.failed.Render(l))
+		}
 	case event.Warning:
 		h.clearProgress()
 		text := "warning: " + x.Text

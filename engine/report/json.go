@@ -75,6 +75,8 @@ func record(e event.Event) *value.Dict {
 		return value.DictOf("type", "included", "file", x.File, "hosts", list(x.Hosts))
 	case event.Notified:
 		return value.DictOf("type", "notified", "host", x.Host, "handler", x.Handler)
+	case event.Interrupted:
+		return value.DictOf("type", "interrupted", "time", stamp(x.At), "ended", x.Ended, "running", runningList(x.Running))
 	case event.Warning:
 		return value.DictOf("type", "warning", "text", x.Text, "path", x.Pos.String(), "deprecated", x.Deprecated)
 	case event.Display:
@@ -145,6 +147,10 @@ func (j *jsonDoc) Emit(e event.Event) {
 	case event.HostResult:
 		d := resultDict(x)
 		j.taskHosts(x.Task).SetString(x.Host, d)
+	case event.Interrupted:
+		for _, l := range interruptedLines(x) {
+			j.warnings.V = append(j.warnings.V, l)
+		}
 	case event.Warning:
 		j.warnings.V = append(j.warnings.V, x.Text)
 	case event.RunEnd:

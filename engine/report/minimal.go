@@ -25,6 +25,8 @@ func (m *minimal) Emit(e event.Event) {
 	switch x := e.(type) {
 	case event.HostResult:
 		m.result(x)
+	case event.Interrupted:
+		m.interrupted(x)
 	case event.Warning:
 		m.warning(x)
 	case event.Display:

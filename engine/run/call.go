@@ -119,7 +119,7 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 	if !u.check {
 		c.Async = jobs[0].async
 	}
-	streams := &runner.IO{Output: u.output}
+	streams := u.streams()
 	open := map[sourceKey]func() (io.ReadCloser, error){}
 	for i, j := range jobs {
 		b := j.encoded
@@ -431,7 +431,7 @@ func (s *services) module(ctx context.Context, name string, args *value.Dict, so
 	}
 	c := u.newCall(name, s.j.env)
 	c.Args = []json.RawMessage{b}
-	streams := &runner.IO{Output: u.output}
+	streams := u.streams()
 	open := map[sourceKey]func() (io.ReadCloser, error){}
 	offer(c, open, 0, sources)
 	streams.Open = opener(open)

@@ -377,7 +377,7 @@ func (r *run) prompt(t *template.Context, p plan.Prompt) (value.Value, error) {
 	for {
 		answer, ok, err := "", false, error(nil)
 		if r.Ask != nil {
-			answer, ok, err = r.Ask(r.ctx, text+": ", !p.Private, 0)
+			answer, ok, err = r.Ask(r.stop, text+": ", !p.Private, 0)
 		}
 		if err != nil {
 			return nil, err
@@ -388,7 +388,7 @@ func (r *run) prompt(t *template.Context, p plan.Prompt) (value.Value, error) {
 			return r.answered(dflt, p)
 		}
 		if p.Confirm && ok {
-			again, _, err := r.Ask(r.ctx, "confirm "+text+": ", !p.Private, 0)
+			again, _, err := r.Ask(r.stop, "confirm "+text+": ", !p.Private, 0)
 			if err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +41,9 @@ type run struct {
 	emitMu sync.Mutex
 	warned map[string]bool
 	delegs map[string]*inventory.Host
-	slots  chan struct{} // forks
+	slots  chan struct{}  // forks
+	active map[*turn]bool // who is in the middle of a task; emitMu guards it
+	cutOff []*turn        // whose task was not waited for; emitMu guards it
 }
 
 // Run executes the plan and returns the exit code of ansible-playbook. An error means that
@@ -55,19 +58,24 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	}
 	r := &run{Options: o, ctx: ctx, stop: stop, stats: map[string]*event.Stats{}, dead: map[string]bool{}, failedHosts: map[string]bool{},
 		tasks: map[*plan.Task]*event.Task{}, custom: map[string]*value.Dict{}, selected: map[*plan.Task]bool{},
-		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks),
+		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks), active: map[*turn]bool{},
 		started: o.StartAtTask == ""}
 	start := o.Now()
 	r.emit(event.RunStart{At: start, Playbooks: r.playbooks(), Check: o.Check})
+	end := r.watch()
 	var err error
 	for _, p := range o.Plan.Plays {
 		if err = r.play(p); err != nil || r.ended || stop.Err() != nil {
 			break
 		}
 	}
+	end()
 	code := r.exitCode()
 	if stop.Err() != nil {
 		code = ExitInterrupted
+		if errors.Is(err, context.Canceled) {
+			err = nil // a question that was not answered
+		}
 	}
 	if err != nil {
 		return 1, err

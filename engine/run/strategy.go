@@ -163,6 +163,7 @@ func toBool(v value.Value) (bool, error) {
 }
 
 // work runs turns in parallel, within forks and throttle, and returns their outcomes in order.
+// Those that an interrupt kept from starting have none.
 func (pr *playRun) work(turns []*turn) []*outcome {
 	outs := make([]*outcome, len(turns))
 	if len(turns) == 1 {
@@ -176,7 +177,14 @@ func (pr *playRun) work(turns []*turn) []*outcome {
 	done := make(chan struct{}, len(turns))
 	go func() {
 		for i, u := range turns {
-			slots <- struct{}{}
+			select {
+			case slots <- struct{}{}:
+			case <-pr.r.stop.Done():
+			}
+			if pr.r.stop.Err() != nil {
+				done <- struct{}{}
+				continue
+			}
 			go func() {
 				defer func() { <-slots; done <- struct{}{} }()
 				outs[i] = u.do(pr.r.ctx)
@@ -218,6 +226,9 @@ func (pr *playRun) takeAll(set, workers []*walker, turns []*turn, outs []*outcom
 	var inc []pendingInclude
 	broken := false
 	for i, w := range workers {
+		if outs[i] == nil {
+			continue
+		}
 		f := pr.take(w, turns[i], outs[i])
 		broken = broken || f
 		inc = append(inc, pr.includesFor(w, turns[i], outs[i])...)
@@ -247,9 +258,9 @@ func (pr *playRun) anyErrorsFatal(u *turn) bool {
 
 // failRest makes a failure of one host that of all hosts of the batch.
 func (pr *playRun) failRest(t *plan.Task, set []*walker, outs []*outcome) {
-	result := outs[0].result
+	var result *value.Dict
 	for _, o := range outs {
-		if o.status == event.Failed || o.status == event.Unreachable {
+		if o != nil && (o.status == event.Failed || o.status == event.Unreachable) {
 			result = o.result
 			break
 		}

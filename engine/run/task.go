@@ -118,7 +118,9 @@ func (r *run) hostResolver(ctx context.Context, playDir string) func(*inventory.
 // do runs the task and never panics out.
 func (u *turn) do(ctx context.Context) (out *outcome) {
 	start := time.Now()
+	u.r.enter(u)
 	defer func() {
+		u.r.leave(u, out)
 		out.elapsed = time.Since(start)
 		out.noLog, out.diff = u.noLog, u.diff
 		if u.delegate != "" {

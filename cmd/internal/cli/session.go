@@ -6,10 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"fettle/cmd/internal/config"
@@ -308,7 +306,7 @@ func (ss *session) connect() error {
 	for _, k := range container.Kinds() {
 		dialers[k] = container.Dialer{Kind: k}
 	}
-	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: dialers})
+	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: dialers, Reconnect: time.Duration(ss.o.reconnect) * time.Second})
 	return nil
 }
 
@@ -497,9 +495,9 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	if change != nil {
 		change(&o)
 	}
-	hard, stop, release := interrupts(ctx, ss.s)
-	defer release()
-	code, err := run.Run(hard, stop, o)
+	in := watchInterrupts(ctx)
+	code, err := run.Run(in.hard, in.stop, o)
+	in.release()
 	if cerr := rep.Close(); err == nil && cerr != nil {
 		err = cerr
 	}
@@ -507,32 +505,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	if err != nil {
 		return withCode(max(code, exitError), err)
 	}
-	return exit(code)
-}
-
-// interrupts: the first Ctrl-C lets running tasks finish, the second ends them.
-func interrupts(ctx context.Context, s *Streams) (hard, stop context.Context, release func()) {
-	hard, cancelHard := context.WithCancel(ctx)
-	stop, cancelStop := context.WithCancel(hard)
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				return
-			case <-ch:
-				if n == 0 {
-					fmt.Fprintln(s.Err, "interrupted: running tasks finish, no more are started; once more ends them")
-					cancelStop()
-					continue
-				}
-				cancelHard()
-			}
-		}
-	}()
-	return hard, stop, func() { signal.Stop(ch); close(done); cancelStop(); cancelHard() }
+	return exit(in.exitCode(code))
 }
 
 // templateFiles finds templates for include, import and extends.
