@@ -291,7 +291,9 @@ func (ss *session) connect() error {
 	if err != nil {
 		return err
 	}
-	asks := func(ctx context.Context, text string, echo bool) (string, bool, error) { return ask(ctx, text, echo, 0) }
+	asks := func(ctx context.Context, text string, echo bool) (string, bool, error) {
+		return ask(ctx, text, echo, 0)
+	}
 	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil {
 		asks = nil // nobody is there to be asked
 	} else {
