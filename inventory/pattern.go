@@ -178,6 +178,9 @@ func ParseLimit(s string) (*Pattern, error) {
 			terms = append(terms, t)
 			continue
 		}
+		if st, err := os.Stat(t[1:]); err == nil && st.IsDir() {
+			return nil, fmt.Errorf("the limit starting with \"@\" must be a file, not a directory: %s", t[1:])
+		}
 		b, err := os.ReadFile(t[1:])
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the limit file %q: %w", t[1:], reason(err))

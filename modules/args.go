@@ -112,6 +112,9 @@ func (m *Module) Unsupported(values *value.Dict) error {
 		}
 	}
 	slices.Sort(supported)
+	if m.Name == "ansible.builtin.wait_for_connection" || m.Name == "ansible.builtin.reboot" {
+		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Invalid options for %s: %s", strings.TrimPrefix(m.Name, "ansible.builtin."), strings.Join(unknown, ","))}
+	}
 	return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s.",
 		m.Name, strings.Join(unknown, ", "), strings.Join(supported, ", "))}
 }

@@ -226,6 +226,14 @@ func (a *ansible) tail(t *event.Task, d *value.Dict) string {
 	return " => " + a.dump(d, always)
 }
 
+// failure is the result of a failed task; debug shows its message as when it does not fail.
+func (a *ansible) failure(t *event.Task, d *value.Dict) string {
+	if t.Module == "ansible.builtin.debug" && d != nil && isTrue(d, "_ansible_verbose_always") {
+		return a.dump(onlyDebug(d), true)
+	}
+	return a.dump(d, false)
+}
+
 // onlyDebug is what is shown of debug: the message alone, or the variable.
 func onlyDebug(d *value.Dict) *value.Dict {
 	if m, ok := d.GetString("msg"); ok {
@@ -250,7 +258,7 @@ func (a *ansible) item(x event.ItemResult) {
 		if x.Task.Module == "ansible.builtin.include_tasks" || x.Task.Module == "ansible.builtin.include_role" {
 			return
 		}
-		a.diffs(x.Diff)
+		a.changes(x.Status, x.Diff)
 		word, code := "ok", green
 		if x.Status == event.Changed {
 			word, code = "changed", yellow
@@ -262,7 +270,7 @@ func (a *ansible) item(x event.ItemResult) {
 	case event.Failed, event.Unreachable:
 		a.of(x.Task)
 		a.diffs(x.Diff)
-		a.line(red, "failed: [%s] (item=%s) => %s", host, label, a.dump(x.Result, false))
+		a.line(red, "failed: [%s] (item=%s) => %s", host, label, a.failure(x.Task, x.Result))
 	case event.Skipped:
 		if !a.o.HideSkipped {
 			a.of(x.Task)
@@ -293,7 +301,7 @@ func (a *ansible) host(x event.HostResult) {
 			return
 		}
 		a.of(x.Task)
-		a.diffs(x.Diff)
+		a.changes(x.Status, x.Diff)
 		a.line(code, "%s: [%s]%s", word, host, a.tail(x.Task, x.Result))
 	case event.Skipped:
 		if !a.o.HideSkipped {
@@ -308,7 +316,9 @@ func (a *ansible) host(x event.HostResult) {
 		a.of(x.Task)
 		if !x.Loop {
 			a.diffs(x.Diff)
-			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.dump(x.Result, false))
+			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.failure(x.Task, x.Result))
+		} else if x.Task.Module == "ansible.builtin.debug" {
+			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.dump(onlyDebug(x.Result), false))
 		}
 		if x.Ignored {
 			a.line(cyan, "...ignoring")
@@ -319,6 +329,13 @@ func (a *ansible) host(x event.HostResult) {
 		if x.Ignored {
 			a.line(cyan, "...ignoring")
 		}
+	}
+}
+
+// changes shows the diffs of what changed; changed_when may say that nothing has.
+func (a *ansible) changes(s event.Status, all []value.Value) {
+	if s == event.Changed {
+		a.diffs(all)
 	}
 }
 

@@ -154,7 +154,11 @@ func (pr *playRun) handlerNamed(h *plan.Handler, name string) bool {
 
 // ofRole tells that full is name with its role in front.
 func ofRole(r *plan.Role, name, full string) bool {
-	return r != nil && (r.Name+" : "+name == full || r.FQName != "" && r.FQName+" : "+name == full)
+	if r == nil {
+		return false
+	}
+	prefix, ok := strings.CutSuffix(full, " : "+name)
+	return ok && (prefix == r.Name || prefix == r.FQName || r.FQName != "" && strings.HasSuffix(r.FQName, "."+prefix))
 }
 
 // handlerName renders a handler's name with the variables of the play.

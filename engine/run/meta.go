@@ -185,6 +185,9 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		}
 	case "clear_host_errors":
 		for _, o := range pr.walkers {
+			if o.unreachable && o.top() != nil {
+				o.advance() // past the task that did not reach it
+			}
 			o.failed, o.unreachable = false, false
 			o.forgive()
 			delete(pr.r.dead, o.host.Name)

@@ -88,7 +88,10 @@ func (g *gatherer) tool(name string, more ...string) string {
 
 // run gives the output of a program that is there and ends well.
 func (g *gatherer) run(ctx context.Context, name string, args ...string) (string, bool) {
-	p := g.tool(name)
+	return g.runPath(ctx, g.tool(name), args...)
+}
+
+func (g *gatherer) runPath(ctx context.Context, p string, args ...string) (string, bool) {
 	if p == "" {
 		return "", false
 	}

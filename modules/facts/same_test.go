@@ -34,9 +34,6 @@ func callSetup(t testing.TB, args ...value.Value) map[string]any {
 // changing are facts that differ from one moment to the next, or with the process.
 var changing = regexp.MustCompile(`^ansible_(date_time|env|memfree_mb|memory_mb|loadavg|uptime_seconds|swapfree_mb|devices\.zram.*)$`)
 
-// pythonOnly cannot exist without Python; README.md lists them.
-var pythonOnly = []string{"ansible_python", "ansible_python_version"}
-
 // newer are facts that Ansible before 2.19 does not have.
 var newer = []string{"ansible_flags", "ansible_systemd", "ansible_locally_reachable_ips"}
 
@@ -85,8 +82,6 @@ func diffFacts(theirs, ours map[string]any) map[string]string {
 	for k, b := range ours {
 		a, inTheirs := theirs[k]
 		switch {
-		case slices.Contains(pythonOnly, k):
-			diffs[k] = "is listed as impossible, but is there"
 		case slices.Contains(newer, k) && !inTheirs:
 		case !inTheirs:
 			diffs[k] = "should not be there: " + show(b)
@@ -101,7 +96,7 @@ func diffFacts(theirs, ours map[string]any) map[string]string {
 		}
 	}
 	for k, a := range theirs {
-		if _, ok := ours[k]; !ok && !slices.Contains(pythonOnly, k) {
+		if _, ok := ours[k]; !ok {
 			diffs[k] = "is missing, want " + show(a)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package facts gathers what is known about a host: the setup module, with Ansible's names
 // and types of facts. Facts are read from /proc, /sys and netlink; programs are run only for
 // what nothing else knows (LVM, ethtool, capsh, lsb_release, facter), all at the same time.
-// README.md lists the facts that cannot exist without Python.
+// README.md lists what differs.
 package facts
 
 import (

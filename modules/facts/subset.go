@@ -40,8 +40,8 @@ var collectors = []collector{
 	{name: "nvme", collect: (*gatherer).nvme},
 	{name: "ohai", prefix: "ohai_", collect: (*gatherer).ohai},
 	{name: "pkg_mgr", minimal: true, needs: []string{"distribution"}, collect: (*gatherer).pkgMgr},
-	{name: "platform", minimal: true, aliases: []string{"system", "kernel", "kernel_version", "machine", "python_version", "architecture", "machine_id"}, collect: (*gatherer).platform},
-	{name: "python", minimal: true, collect: nothing},
+	{name: "platform", minimal: true, aliases: []string{"system", "kernel", "kernel_version", "machine", "architecture", "machine_id"}, collect: (*gatherer).platform},
+	{name: "python", minimal: true, aliases: []string{"python_version"}, collect: (*gatherer).python},
 	{name: "selinux", minimal: true, collect: (*gatherer).selinux},
 	{name: "service_mgr", minimal: true, needs: []string{"platform", "distribution"}, collect: (*gatherer).serviceMgr},
 	{name: "ssh_pub_keys", minimal: true, aliases: []string{"ssh_host_pub_keys", "ssh_host_key_dsa_public", "ssh_host_key_rsa_public", "ssh_host_key_ecdsa_public", "ssh_host_key_ed25519_public"}, collect: (*gatherer).sshKeys},
@@ -49,9 +49,6 @@ var collectors = []collector{
 	{name: "user", minimal: true, aliases: []string{"user_id", "user_uid", "user_gid", "user_gecos", "user_dir", "user_shell", "real_user_id", "effective_user_id", "effective_group_ids"}, collect: (*gatherer).user},
 	{name: "virtual", aliases: []string{"virtualization_type", "virtualization_role", "virtualization_tech_guest", "virtualization_tech_host"}, collect: (*gatherer).virtual},
 }
-
-// nothing stands for facts about Python, which a host need not have.
-func nothing(*gatherer, context.Context) *value.Dict { return nil }
 
 // chooseSubsets resolves gather_subset into names of collectors. The smallest set is always
 // taken first; then what is named is added, what stands after ! is taken away unless it is

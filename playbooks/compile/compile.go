@@ -47,6 +47,8 @@ type Options struct {
 	// Variables are the names that the inventory sets; nil turns the search for misspelt
 	// variables off.
 	Variables []string
+	// Duplicates says what a key given twice is: warn, error or ignore.
+	Duplicates string
 	// PrivateRoles: the play does not see the variables of roles (private_role_vars).
 	PrivateRoles bool
 	// Magic are further variables that are known before the run (inventory_dir, ...).
@@ -143,7 +145,7 @@ func newCompiler(opts Options) *compiler {
 	if c.tmpl == nil {
 		c.tmpl = template.New(template.Options{})
 	}
-	c.loader = &load.Loader{Decrypt: opts.Decrypt, Texts: opts.Texts, IsModule: isModuleName}
+	c.loader = &load.Loader{Decrypt: opts.Decrypt, Texts: opts.Texts, Duplicates: opts.Duplicates, IsModule: isModuleName}
 	return c
 }
 

@@ -23,6 +23,8 @@ import (
 
 // Loader reads files, each once. It is safe for concurrent use.
 type Loader struct {
+	// Duplicates is the setting duplicate_dict_key: warn, error or ignore.
+	Duplicates string
 	// Decrypt opens a vault file; nil makes vault files an error.
 	Decrypt func(text []byte, file string) ([]byte, error)
 	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
@@ -84,6 +86,7 @@ func (l *Loader) open(path, as string, parse func(p *parser, n *yaml.Node) any) 
 		}
 		p := &parser{Reader: yamlv.NewReader(path, &f.diags), l: l}
 		p.Secret = vaulted && as == "vars"
+		p.Duplicates = l.Duplicates
 		f.tree = parse(p, yamlv.Resolve(n))
 	})
 	return f.tree, &f.diags, f.err

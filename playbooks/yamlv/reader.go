@@ -17,6 +17,8 @@ type Reader struct {
 	Untrusted bool // the text comes from a host or a computation: no templates
 	Secret    bool // the text was encrypted: its texts and long numbers are secret, its keys are not
 	Diags     *diag.List
+	// Duplicates says what a key that is given twice is: error, ignore, or (else) a warning.
+	Duplicates string
 
 	made map[madeKey]value.Value
 	open map[*yaml.Node]bool // containers being read, to find one that holds itself
@@ -270,9 +272,12 @@ func (r *Reader) Pairs(n *yaml.Node) []Pair {
 		if warn == nil {
 			return
 		}
-		if warn[id] && r.Diags != nil {
-			d := diag.Warnf(r.Pos(p.Key), "duplicate-key", "the key %q is given twice in this mapping; the last one counts", p.Key.Value)
+		if warn[id] && r.Diags != nil && r.Duplicates != "ignore" {
+			d := diag.Warnf(r.Pos(p.Key), "duplicate-key", "found a duplicate dict key (%s); the last one counts", p.Key.Value)
 			d.Width = len([]rune(p.Key.Value))
+			if r.Duplicates == "error" {
+				d.Severity = diag.Error
+			}
 			r.Diags.Add(d)
 		}
 		warn[id] = true

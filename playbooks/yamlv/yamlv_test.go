@@ -99,7 +99,7 @@ func TestAliasIsShared(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
-		{"duplicate", "a: 1\nb: 2\na: 3", `f.yml:3:1: the key "a" is given twice in this mapping; the last one counts`},
+		{"duplicate", "a: 1\nb: 2\na: 3", `f.yml:3:1: found a duplicate dict key (a); the last one counts`},
 		{"lone equals", "a: =", `f.yml:1:4: a lone "=" must be quoted`},
 		{"tag", "a: !foo 1", `f.yml:1:4: unknown tag "!foo"`},
 		{"list key", "? [a, b]\n: 1", "f.yml:1:3: a list cannot be a key"},

@@ -429,6 +429,7 @@ func (ss *session) compileOptions(playbooks []string) compile.Options {
 	return compile.Options{Playbooks: playbooks, ExtraVars: ss.extra, RolesPath: c.List("DEFAULT_ROLES_PATH"), CollectionsPath: c.List("COLLECTIONS_PATHS"),
 		PluginPaths: pluginPaths(c),
 		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic, Variables: ss.knownVariables(),
+		Duplicates:   ss.cfg.String("DUPLICATE_YAML_DICT_KEY"),
 		PrivateRoles: ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS")}
 }
 

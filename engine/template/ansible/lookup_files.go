@@ -242,7 +242,7 @@ func lookupCSV(c *template.Context, terms []value.Value, o options) ([]value.Val
 	for _, t := range terms {
 		key, own := o.inline(text(t), csvOptions)
 		if key == "" {
-			return nil, errors.New("search key is required but was not found")
+			return nil, errors.New("Search key is required but was not found")
 		}
 		col, err := own.int("col", 1)
 		if err != nil {

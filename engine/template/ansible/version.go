@@ -31,10 +31,10 @@ func versionTest(_ *template.Call, a []value.Value) (bool, error) {
 	if a[4] != nil {
 		kind = text(a[4])
 	}
+	if a[3] != nil && a[4] != nil {
+		return false, errors.New("Cannot specify both 'strict' and 'version_type'")
+	}
 	if isTrue(a[3]) {
-		if a[4] != nil {
-			return false, errors.New("Cannot specify both 'strict' and 'version_type'")
-		}
 		kind = "strict"
 	}
 	c, err := compareVersions(kind, text(a[0]), text(a[1]))
