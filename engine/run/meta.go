@@ -178,10 +178,7 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		return false
 	case "clear_facts":
 		for _, o := range pr.walkers {
-			o.state.ClearFacts()
-			if pr.r.FactCache != nil {
-				_ = pr.r.FactCache.Drop(o.host.Name)
-			}
+			pr.r.Store.ForgetFacts(o.state)
 		}
 	case "clear_host_errors":
 		for _, o := range pr.walkers {

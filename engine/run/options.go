@@ -17,7 +17,6 @@ import (
 	"fettle/engine/plan"
 	"fettle/engine/runner"
 	"fettle/engine/template"
-	"fettle/engine/value"
 	"fettle/engine/vars"
 	"fettle/inventory"
 )
@@ -60,7 +59,6 @@ type Options struct {
 	AnyErrorsFatal bool
 	GatherFacts    bool // the configured default of gathering: implicit
 	TaskTimeout    int
-	FactCache      FactCache
 	Gathering      string // implicit, explicit, smart
 	Now            func() time.Time
 	Rand           *rand.Rand
@@ -79,13 +77,6 @@ type Connection struct {
 	CommonArgs, ExtraArgs     string
 	HostKeyChecking           bool
 	Timeout, Retries          int
-}
-
-// FactCache keeps facts between runs.
-type FactCache interface {
-	Get(host string) (*value.Dict, bool)
-	Put(host string, facts *value.Dict) error
-	Drop(host string) error
 }
 
 // Exit codes as ansible-playbook's.

@@ -7,7 +7,6 @@ import (
 	"fettle/engine/event"
 	"fettle/engine/plan"
 	"fettle/engine/value"
-	"fettle/inventory"
 )
 
 // take applies the outcome of a task to its host: variables, notifications, statistics,
@@ -145,7 +144,7 @@ func (pr *playRun) learnFacts(w *walker, u *turn, o *itemOutcome) {
 		}
 		if c, _ := o.result.GetString("_ansible_facts_cacheable"); c == true {
 			state.MergeFacts(facts)
-			pr.cacheFacts(state.Inv, state.Facts())
+			pr.r.Store.KeepFacts(state)
 		}
 	case "ansible.builtin.include_vars":
 		for _, e := range facts.Entries() {
@@ -155,16 +154,7 @@ func (pr *playRun) learnFacts(w *walker, u *turn, o *itemOutcome) {
 		}
 	default:
 		state.MergeFacts(facts)
-		pr.cacheFacts(state.Inv, state.Facts())
-	}
-}
-
-func (pr *playRun) cacheFacts(h *inventory.Host, facts *value.Dict) {
-	if pr.r.FactCache == nil {
-		return
-	}
-	if err := pr.r.FactCache.Put(h.Name, facts); err != nil {
-		pr.r.warnOnce(diag.Pos{}, "cannot write the fact cache: "+err.Error())
+		pr.r.Store.KeepFacts(state)
 	}
 }
 

@@ -8,6 +8,7 @@
 package vars
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -35,11 +36,21 @@ type Store struct {
 	Connection *value.Vars
 	// MergeHashes is hash_behaviour=merge.
 	MergeHashes bool
+	// Cache keeps facts between runs; nil keeps none. Warn hears what goes wrong there.
+	Cache FactCache
+	Warn  func(error)
 
 	mu         sync.RWMutex
 	hosts      map[string]*Host
 	generation atomic.Uint64 // of hosts and groups (add_host, group_by)
 	groups     atomic.Pointer[groupsView]
+}
+
+// FactCache keeps facts between runs, under the names that modules gave them.
+type FactCache interface {
+	Get(host string) (*value.Dict, error) // nil: there are none
+	Put(host string, facts *value.Dict) error
+	Drop(host string) error
 }
 
 // NewStore returns an empty store over an inventory.
@@ -80,8 +91,53 @@ func (s *Store) Host(h *inventory.Host) *Host {
 	if st = s.hosts[h.Name]; st == nil {
 		st = &Host{Inv: h, facts: value.NewDict(0), injected: value.NewDict(0)}
 		s.hosts[h.Name] = st
+		s.remember(st)
 	}
 	return st
+}
+
+// remember takes the facts of an earlier run.
+func (s *Store) remember(h *Host) {
+	if s.Cache == nil {
+		return
+	}
+	facts, err := s.Cache.Get(h.Inv.Name)
+	if err != nil {
+		s.warn(err)
+	}
+	if facts != nil {
+		h.MergeFacts(facts)
+	}
+}
+
+// KeepFacts puts what is known of a host into the cache.
+func (s *Store) KeepFacts(h *Host) {
+	if s.Cache == nil {
+		return
+	}
+	h.mu.RLock()
+	facts := h.injected
+	h.mu.RUnlock()
+	if err := s.Cache.Put(h.Inv.Name, facts); err != nil {
+		s.warn(err)
+	}
+}
+
+// ForgetFacts clears the facts of a host, also those of the cache (meta: clear_facts).
+func (s *Store) ForgetFacts(h *Host) {
+	h.clearFacts()
+	if s.Cache == nil {
+		return
+	}
+	if err := s.Cache.Drop(h.Inv.Name); err != nil {
+		s.warn(err)
+	}
+}
+
+func (s *Store) warn(err error) {
+	if s.Warn != nil {
+		s.Warn(fmt.Errorf("the fact cache: %w", err))
+	}
 }
 
 // InventoryChanged makes groups and hostvars be computed anew after add_host or group_by.
@@ -124,8 +180,7 @@ func (h *Host) MergeFacts(facts *value.Dict) {
 	h.generation.Add(1)
 }
 
-// ClearFacts forgets facts and what set_fact set (meta: clear_facts).
-func (h *Host) ClearFacts() {
+func (h *Host) clearFacts() {
 	h.mu.Lock()
 	h.facts, h.injected = value.NewDict(0), value.NewDict(0)
 	h.mu.Unlock()

@@ -95,6 +95,9 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 			return err
 		}
 	}
+	if o.flushCache {
+		ss.flushFacts()
+	}
 	retry := ss.retryFile(args)
 	err = ss.execute(ctx, p, x, func(ro *run.Options) {
 		ro.Sink = watched{ro.Sink, retry.watch}

@@ -151,6 +151,7 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	ss.store.MergeHashes = ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
 	ss.store.Settings = ss.setting
 	ss.store.Connection = ss.connectionVars()
+	ss.openFactCache()
 	ss.store.NoInjectFacts = !ss.cfg.Bool("INJECT_FACTS_AS_VARS")
 	return nil
 }
