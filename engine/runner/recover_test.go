@@ -24,7 +24,7 @@ func recovering(t *testing.T) (p *Runners, s *sshsim.Server, a *Account, home st
 		done := make(chan outcome, 1)
 		go func() {
 			var o outcome
-			script := "cd " + home + "; echo >> begun; while [ ! -e go ]; do sleep 0.02; done; echo it is done"
+			script := "cd " + home + "; echo >> begun; while [ -e begun ] && [ ! -e go ]; do sleep 0.02; done; echo it is done"
 			o.err = p.Call(t.Context(), a, &wire.Call{Module: "ansible.builtin.shell", Args: args(`{"_raw_params":"` + script + `"}`)},
 				&IO{Notice: func(text string) { o.notice = text }}, func(r wire.Result) { o.result = string(r.Data) })
 			done <- o
