@@ -74,7 +74,7 @@ func (s *starter) once(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handshake{starter: s, proc: proc, stderr: &tail{}, stdout: &tail{}, out: bufio.NewReaderSize(proc.Stdout(), 64<<10)}
+	h := &handshake{starter: s, proc: proc, stderr: &tail{}, stdout: &tail{}, out: bufio.NewReader(proc.Stdout())}
 	l, err := h.run(ctx)
 	if err != nil {
 		_ = proc.Kill()
@@ -247,7 +247,7 @@ func (h *handshake) ours(line []byte) (word, rest string, ok bool) {
 
 // readStderr collects complaints, and answers sudo's question.
 func (h *handshake) readStderr() {
-	p := make([]byte, 4096)
+	p := make([]byte, 512)
 	for {
 		n, err := h.proc.Stderr().Read(p)
 		h.stderr.write(p[:n])

@@ -69,7 +69,7 @@ func NewClient(r io.Reader, w io.Writer) *Client {
 		calls: map[uint32]*clientCall{}, in: map[uint32]*inStream{}, out: map[uint32]*outStream{}}
 	c.w = newWriter(w, c.lost)
 	out := c.w.current()
-	c.reading.Go(func() { c.read(bufio.NewReaderSize(r, 64<<10), out, 0) })
+	c.reading.Go(func() { c.read(bufio.NewReader(r), out, 0) })
 	return c
 }
 

@@ -203,7 +203,7 @@ func (x *extra) run(ctx context.Context) error {
 		return err
 	}
 	x.cmd, x.in = cmd, in
-	r := bufio.NewReaderSize(out, 64<<10)
+	r := bufio.NewReader(out)
 	line, err := r.ReadString('\n')
 	if err != nil || line != Greeting+nonce+"\n" {
 		x.end()

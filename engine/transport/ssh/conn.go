@@ -235,8 +235,8 @@ type process struct {
 // host wants it, but Kill must end it in any case.
 func newProcess(ch ssh.Channel) *process {
 	p := &process{Channel: ch, killed: make(chan struct{}), ended: make(chan struct{})}
-	p.stdout = pump(ch, 16<<10)
-	p.stderr = pump(ch.Stderr(), 2<<10)
+	p.stdout = pump(ch, 8<<10)
+	p.stderr = pump(ch.Stderr(), 1<<10)
 	return p
 }
 

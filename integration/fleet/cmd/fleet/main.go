@@ -1,6 +1,7 @@
 // Command fleet starts throw-away hosts on this machine and takes them down.
 //
 //	fleet up --light 10 --systemd 1     start; prints inventory, key and known_hosts
+//	fleet up --simulated 1000           SSH servers inside this process, until Ctrl-C
 //	fleet list                          numbers of the fleets that run
 //	fleet down N                        end fleet N, and those whose owners died
 package main
@@ -59,9 +60,13 @@ func up(args []string) error {
 	flags.BoolVar(&g.Noisy, "noisy", false, "rc files and MOTD that print")
 	flags.DurationVar(&g.Latency, "latency", 0, "added round-trip time (stays in the foreground)")
 	flags.Func("sshd", "a further sshd_config line", func(s string) error { g.SSHD = append(g.SSHD, s); return nil })
+	simulated := flags.Int("simulated", 0, "number of SSH servers inside this process (stays in the foreground; no other flag counts)")
 	foreground := flags.Bool("foreground", false, "stay, and take the fleet down on Ctrl-C")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *simulated > 0 {
+		return simulate(*simulated)
 	}
 	var groups []fleet.Group
 	for kind, n := range map[fleet.Kind]int{fleet.KindLight: *light, fleet.KindSystemd: *systemd} {
@@ -72,7 +77,7 @@ func up(args []string) error {
 		}
 	}
 	if len(groups) == 0 {
-		return errors.New("nothing to start: give --light N or --systemd N")
+		return errors.New("nothing to start: give --light N, --systemd N or --simulated N")
 	}
 	sort.Slice(groups, func(i, j int) bool { return groups[i].Kind < groups[j].Kind })
 	if why := fleet.Missing(groups...); why != "" {
@@ -89,11 +94,25 @@ func up(args []string) error {
 		fmt.Printf("take it down with: fleet down %d\n", f.ID)
 		return f.Detach()
 	}
+	wait()
+	return f.Down()
+}
+
+func simulate(n int) error {
+	s, err := fleet.Simulate(n)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d simulated hosts\ninventory   %s\n", n, s.Inventory)
+	wait()
+	return s.Close()
+}
+
+func wait() {
 	fmt.Println("Ctrl-C takes it down")
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	<-stop
-	return f.Down()
 }
 
 func list() error {
