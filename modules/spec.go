@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Support says how far a module supports check mode or diffs.
@@ -57,6 +58,8 @@ type Module struct {
 	Spec
 	Options []*Option // of the args type, in order of declaration
 	Returns []Return  // of the result type
+	described sync.Once // Options and Returns are made when somebody first asks
+	describe  func()
 	// invoke decodes args and runs the module.
 	invoke func(ctx context.Context, h *Host, args *Args) (Outcome, error)
 }
@@ -115,7 +118,8 @@ var (
 	names    []string
 )
 
-// Register adds a module; it is called from init only and panics on a bad declaration.
+// Register adds a module; it is called from init only. A bad declaration panics, that of an
+// option when the module is first looked for.
 // A is a struct with arg tags (see Option), R a struct with json, doc and returned tags
 // (or *value.Dict when the keys are not known before).
 func Register[A, R any](spec Spec, run func(ctx context.Context, h *Host, args A) (Result[R], error)) {
@@ -125,15 +129,18 @@ func Register[A, R any](spec Spec, run func(ctx context.Context, h *Host, args A
 // register is Register for types known at run time: it is in the runner once, and not once
 // for each module.
 func register(spec Spec, args, result reflect.Type, run reflect.Value) {
-	options, err := optionsOf(args)
-	if err != nil {
-		panic(fmt.Sprintf("module %s: %v", spec.Name, err))
-	}
 	if strings.Count(spec.Name, ".") < 2 {
 		panic(fmt.Sprintf("module %q: the name must be fully qualified", spec.Name))
 	}
-	m := &Module{Spec: spec, Options: options, Returns: returnsOf(result)}
+	m := &Module{Spec: spec}
 	m.Check, m.Diff = orNone(spec.Check), orNone(spec.Diff)
+	m.describe = func() {
+		var err error
+		if m.Options, err = optionsOf(args); err != nil {
+			panic(fmt.Sprintf("module %s: %v", spec.Name, err))
+		}
+		m.Returns = returnsOf(result)
+	}
 	m.invoke = func(ctx context.Context, h *Host, given *Args) (Outcome, error) {
 		a := reflect.New(args).Elem()
 		if err := decode(m, given, a); err != nil {
@@ -176,7 +183,13 @@ func orNone(s Support) Support {
 }
 
 // Find returns the module of a fully qualified name, or nil.
-func Find(name string) *Module { return registry[name] }
+func Find(name string) *Module {
+	m := registry[name]
+	if m != nil {
+		m.described.Do(m.describe)
+	}
+	return m
+}
 
 // Names lists all registered names, sorted.
 func Names() []string {
