@@ -110,6 +110,15 @@ func (o options) measure(ctx context.Context) error {
 
 func (o options) plan(ctx context.Context) (bench.Plan, error) {
 	p := bench.Plan{Repeat: o.repeat, Log: os.Stderr}
+	for _, path := range []*string{&o.fettle, &o.mitogen, &o.site} { // tools run in a directory of their own
+		if *path != "" {
+			abs, err := filepath.Abs(*path)
+			if err != nil {
+				return p, err
+			}
+			*path = abs
+		}
+	}
 	hosts, latency, workloads := "1,10,50,200", "0,30ms", "ping,facts,site,tiny,loop,files,hostvars,package"
 	if o.short {
 		hosts, latency, workloads = "3", "0", "ping,site,hostvars"
