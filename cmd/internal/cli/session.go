@@ -49,6 +49,8 @@ type session struct {
 	ssh     *ssh.Dialer
 	diags   *diag.List
 	sink    event.Sink // takes warnings once a run has begun
+	// closeLog ends the copy of the output that log_path asks for.
+	closeLog func()
 	// watch sees every event beside the reporter.
 	watch func(event.Event)
 }
@@ -84,6 +86,7 @@ func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
 	}
 	ss.cfg = cfg
 	ss.diags.Add(problems.Sorted()...)
+	ss.openLog()
 	if err := ss.refuse(); err != nil {
 		return nil, withCode(exitOptions, err)
 	}
@@ -317,6 +320,9 @@ func (ss *session) close() {
 	if ss.pool != nil {
 		_ = ss.pool.Close()
 		_ = ss.ssh.Close()
+	}
+	if ss.closeLog != nil {
+		ss.closeLog()
 	}
 }
 

@@ -71,7 +71,7 @@ pipelining=True
 ssh_args = -o A=b -o C=d
 `)
 	c, diags := load([]string{"HOME=/home/me", "ANSIBLE_FORKS=9", "ANSIBLE_ROLES_PATH=a:/b", "ANSIBLE_BECOME=1"}, cwd, "")
-	if diags.Len() != 1 || !strings.Contains(diags.Sorted()[0].Summary, "DEFAULT_LOG_PATH") {
+	if diags.Len() != 0 {
 		t.Error(diags.Sorted())
 	}
 	for name, want := range map[string]string{
