@@ -279,6 +279,10 @@ func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && p.traits&UndefinedArgs != 0 {
 			continue
 		}
+		if u.Soft && c.Compat().old() {
+			c.Args[i] = "" // what it prints as is what it counts as
+			continue
+		}
 		return c.undefined(u)
 	}
 	if p.traits&UndefinedArgs == 0 {

@@ -226,10 +226,14 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 		if err != nil {
 			return nil, err
 		}
+		d, err := dflt(f)
+		if err != nil {
+			return nil, err
+		}
 		if _, ok := o.(*value.Undefined); !ok {
 			return o, nil
 		}
-		return dflt(f)
+		return d, nil
 	}
 }
 
@@ -241,11 +245,15 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 		if err != nil {
 			return nil, err
 		}
+		other, err := dflt(f)
+		if err != nil {
+			return nil, err
+		}
 		var r value.Value
 		if d, isDict := v.(*value.Dict); isDict {
 			var ok bool
 			if r, ok, err = d.LookupHint(a.n, hint); !ok && err == nil && a.n != "__class__" {
-				return dflt(f)
+				return other, nil
 			}
 		} else {
 			r, err = getAttr(v, a.n)
@@ -254,7 +262,7 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 			return nil, u.place(a.p, err)
 		}
 		if _, ok := r.(*value.Undefined); ok {
-			return dflt(f)
+			return other, nil
 		}
 		return r, nil
 	}

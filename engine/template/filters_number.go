@@ -46,6 +46,9 @@ func filterInt(c *Call) (value.Value, error) {
 			if i, ok := truncate(f); ok {
 				return i, nil
 			}
+			if c.Compat().old() && math.IsInf(f, 0) {
+				return nil, fmt.Errorf("cannot convert float infinity to integer")
+			}
 		}
 	}
 	return a[1], nil
@@ -150,7 +153,7 @@ func Round(v value.Value, digits int64) (value.Value, error) {
 	p := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(-digits), nil))
 	q := roundRat(new(big.Rat).Quo(whole, p))
 	r, _ := new(big.Rat).Mul(new(big.Rat).SetInt(q), p).Float64()
-	return r, nil
+	return math.Copysign(r, f), nil
 }
 
 func roundInt(b *big.Int, digits int64) (value.Value, error) {

@@ -603,8 +603,11 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 		return fmt.Sprintf("%x", b), nil
 	}
 	for i, a := range c.Args {
-		if x, ok := a.([]byte); ok {
+		switch x := a.(type) {
+		case []byte:
 			c.Args[i] = string(x)
+		case string:
+			return nil, fmt.Errorf("a bytes-like object is required, not 'str'")
 		}
 	}
 	r, err := strMethod(string(b), name, c)

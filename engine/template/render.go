@@ -94,7 +94,7 @@ func compileText(src, name string, at diag.Pos, s Syntax) *unit {
 	if len(t.nodes()) == 1 {
 		p, ok := t.body[0].(*sPrint)
 		if ok {
-			if n, ok := p.x.(*nName); ok {
+			if n, ok := p.x.(*nName); ok && !strings.Contains(src, "(") {
 				u.lone = n.n
 			}
 		}

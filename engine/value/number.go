@@ -426,7 +426,7 @@ func floatPow(x, y float64) (Value, error) {
 	if x < 0 && y != math.Trunc(y) && !math.IsInf(y, 0) {
 		return nil, fmt.Errorf("complex results are not supported: %s ** %s", FloatStr(x), FloatStr(y))
 	}
-	r := math.Pow(x, y)
+	r := PowFloat(x, y)
 	if math.IsInf(r, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 		return nil, fmt.Errorf("(34, 'Numerical result out of range')")
 	}

@@ -75,6 +75,9 @@ func combineFilter(c *template.Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(terms) == 1 {
+		return terms[0], nil
+	}
 	out := value.NewDict(0)
 	for i, t := range terms {
 		if u, ok := t.(*value.Undefined); ok {

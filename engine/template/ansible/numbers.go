@@ -50,7 +50,7 @@ func logFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 	if base == 1 {
 		return nil, errors.New("float division by zero")
 	}
-	return ln(x) / ln(base), nil
+	return value.Ln(x) / value.Ln(base), nil
 }
 
 func powFilter(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -66,7 +66,7 @@ func powFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func power(x, y float64) (value.Value, error) {
-	r := pow(x, y)
+	r := value.PowFloat(x, y)
 	switch {
 	case math.IsNaN(r) && !math.IsNaN(x) && !math.IsNaN(y), x == 0 && y < 0:
 		return nil, errors.New("math domain error")
@@ -184,9 +184,16 @@ func humanReadable(_ *template.Call, a []value.Value) (value.Value, error) {
 
 var strictSize = pyre.MustCompile(`^([0-9]*\.?[0-9]+)(?:\s*([A-Za-z]+))?\s*$`, 0)
 
-func humanToBytes(_ *template.Call, a []value.Value) (value.Value, error) {
+// looseSize is how sizes were read up to 2.18.
+var looseSize = pyre.MustCompile(`^\s*(\d*\.?\d*)\s*([A-Za-z]+)?`, pyre.IgnoreCase)
+
+func humanToBytes(c *template.Call, a []value.Value) (value.Value, error) {
 	s := text(a[0])
-	m, err := strictSize.Search(s)
+	form := strictSize
+	if c.Compat() > template.V219 {
+		form = looseSize
+	}
+	m, err := form.Search(s)
 	if err != nil {
 		return nil, err
 	}

@@ -26,10 +26,16 @@ func init() {
 		filter(name+"(path)", onPath(name, f), template.Plain)
 	}
 	filter("win_splitdrive(path)", func(_ *template.Call, a []value.Value) (value.Value, error) {
+		if err := isPath(a[0]); err != nil {
+			return nil, err
+		}
 		drive, rest := winDrive(text(a[0]))
 		return value.Tuple{drive, rest}, nil
 	})
 	filter("splitext(path)", func(_ *template.Call, a []value.Value) (value.Value, error) {
+		if err := isPath(a[0]); err != nil {
+			return nil, err
+		}
 		root, ext := splitExt(text(a[0]))
 		return value.Tuple{root, ext}, nil
 	})
@@ -43,11 +49,18 @@ func init() {
 // onPath makes a filter of a function on paths.
 func onPath(name string, f func(string) string) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
-		if !isText(a[0]) {
-			return nil, fmt.Errorf("%s: expected str, bytes or os.PathLike object, not %s", name, value.TypeName(a[0]))
+		if err := isPath(a[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		return f(text(a[0])), nil
 	}
+}
+
+func isPath(v value.Value) error {
+	if _, ok := v.([]byte); ok || isText(v) {
+		return nil
+	}
+	return fmt.Errorf("expected str, bytes or os.PathLike object, not %s", value.TypeName(v))
 }
 
 func dirname(s string) string {
@@ -290,6 +303,9 @@ func glob(pattern string) []string {
 
 func globFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 	out := []string{}
+	if err := isPath(a[0]); err != nil {
+		return nil, err
+	}
 	for _, m := range glob(text(a[0])) {
 		if st, err := os.Stat(m); err == nil && st.Mode().IsRegular() {
 			out = append(out, m)

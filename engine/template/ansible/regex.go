@@ -29,6 +29,9 @@ func compile(pattern, ignorecase, multiline value.Value) (*pyre.Regexp, error) {
 	if isTrue(multiline) {
 		flags |= pyre.MultiLine
 	}
+	if !isText(pattern) {
+		return nil, errors.New("first argument must be string or compiled pattern")
+	}
 	return pyre.Cached(text(pattern), flags)
 }
 
@@ -36,6 +39,9 @@ func regexReplace(_ *template.Call, a []value.Value) (value.Value, error) {
 	re, err := compile(a[1], a[3], a[4])
 	if err != nil {
 		return nil, err
+	}
+	if !isText(a[2]) {
+		return nil, fmt.Errorf("expected str instance, %s found", value.TypeName(a[2]))
 	}
 	count, err := integer(a[5])
 	if err != nil {

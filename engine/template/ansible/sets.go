@@ -93,7 +93,7 @@ func both(a []value.Value) (x, y []value.Value, err error) {
 func result(c *template.Call, a []value.Value, vs []value.Value) (value.Value, error) {
 	_, t := a[0].(value.Tuple)
 	_, u := a[1].(value.Tuple)
-	if c.C != nil && c.C.Compat() > template.V219 && (t || isText(a[0])) && (u || isText(a[1])) {
+	if old(c) && (t || isText(a[0])) && (u || isText(a[1])) {
 		return value.NewSet(vs...)
 	}
 	return list(vs), nil
@@ -101,6 +101,9 @@ func result(c *template.Call, a []value.Value, vs []value.Value) (value.Value, e
 
 func union(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)
+	if err == nil {
+		err = addable(c, a)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +112,20 @@ func union(c *template.Call, a []value.Value) (value.Value, error) {
 		return nil, err
 	}
 	return result(c, a, vs)
+}
+
+// addable is the error of operands that up to 2.18 could not be put together: they were added
+// unless both could be hashed.
+func addable(c *template.Call, a []value.Value) error {
+	hashable := func(v value.Value) bool {
+		_, tuple := v.(value.Tuple)
+		return tuple || isText(v)
+	}
+	if !old(c) || hashable(a[0]) && hashable(a[1]) {
+		return nil
+	}
+	_, err := value.Binary("+", a[0], a[1])
+	return err
 }
 
 func intersect(c *template.Call, a []value.Value) (value.Value, error) {
@@ -124,12 +141,12 @@ func filtered(c *template.Call, a []value.Value, keep func(in bool) bool) (value
 	if err != nil {
 		return nil, err
 	}
-	other, err := newBag(y)
+	other, err := members(c, a, x, y)
 	if err != nil {
 		return nil, err
 	}
 	vs, err := pick(x, func(v value.Value) (bool, error) {
-		in, err := other.has(v)
+		in, err := other(v)
 		return keep(in), err
 	})
 	if err != nil {
@@ -138,8 +155,32 @@ func filtered(c *template.Call, a []value.Value, keep func(in bool) bool) (value
 	return result(c, a, vs)
 }
 
+// members tells what is in the second operand. Without hashes, texts are asked whether they
+// contain a text.
+func members(c *template.Call, a, x, y []value.Value) (func(value.Value) (bool, error), error) {
+	other, err := newBag(y)
+	if err != nil {
+		return nil, err
+	}
+	if isText(a[1]) && !isText(a[0]) {
+		left, err := newBag(x)
+		if err != nil {
+			return nil, err
+		}
+		if _, tuple := a[0].(value.Tuple); old(c) && !tuple || len(left.rest) > 0 {
+			return func(v value.Value) (bool, error) { return value.Contains(a[1], v) }, nil
+		}
+	}
+	return other.has, nil
+}
+
+func old(c *template.Call) bool { return c.Compat() > template.V219 }
+
 func symmetricDifference(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)
+	if err == nil {
+		err = addable(c, a)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -179,6 +179,9 @@ var commentStyles = map[string]commentStyle{
 }
 
 func comment(c *template.Call, a []value.Value) (value.Value, error) {
+	if !isText(a[0]) {
+		return nil, fmt.Errorf("'%s' object has no attribute 'replace'", value.TypeName(a[0]))
+	}
 	style, ok := commentStyles[text(a[1])]
 	if !ok {
 		return nil, fmt.Errorf("comment has no style %q", text(a[1]))
@@ -235,6 +238,9 @@ func split(_ *template.Call, a []value.Value) (value.Value, error) {
 	s := text(a[0])
 	if a[1] == nil {
 		return texts(splitBlanks(s, int(n))), nil
+	}
+	if !isText(a[1]) {
+		return nil, fmt.Errorf("must be str or None, not %s", value.TypeName(a[1]))
 	}
 	sep := text(a[1])
 	if sep == "" {

@@ -11,6 +11,9 @@ import (
 
 func init() {
 	filter("urldecode(string)", func(_ *template.Call, a []value.Value) (value.Value, error) {
+		if !isText(a[0]) {
+			return nil, fmt.Errorf("'%s' object has no attribute 'replace'", value.TypeName(a[0]))
+		}
 		return unquotePlus(text(a[0])), nil
 	}, template.Plain)
 	filter("urlsplit(value, query='', alias='urlsplit')", urlsplit)

@@ -1,4 +1,4 @@
-package ansible
+package value
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 
 const precision = 160
 
-func bigOf(x float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(x) }
+func extended(x float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(x) }
 
 // bigLn is the natural logarithm of a positive finite number.
 func bigLn(x float64) *big.Float {
@@ -19,30 +19,30 @@ func bigLn(x float64) *big.Float {
 		frac *= 2
 		exp--
 	}
-	sum := atanhSeries(bigOf(frac))
-	ln2 := new(big.Float).Neg(atanhSeries(bigOf(0.5)))
-	return sum.Add(sum, ln2.Mul(ln2, bigOf(float64(exp))))
+	sum := atanhSeries(extended(frac))
+	ln2 := new(big.Float).Neg(atanhSeries(extended(0.5)))
+	return sum.Add(sum, ln2.Mul(ln2, extended(float64(exp))))
 }
 
 // atanhSeries is ln(f) for f near 1, as 2·atanh((f-1)/(f+1)).
 func atanhSeries(f *big.Float) *big.Float {
-	one := bigOf(1)
+	one := extended(1)
 	z := new(big.Float).SetPrec(precision).Quo(new(big.Float).Sub(f, one), new(big.Float).Add(f, one))
 	square := new(big.Float).Mul(z, z)
-	sum, term := bigOf(0), new(big.Float).Set(z)
+	sum, term := extended(0), new(big.Float).Set(z)
 	for n := 1; n < 400; n += 2 {
-		part := new(big.Float).Quo(term, bigOf(float64(n)))
+		part := new(big.Float).Quo(term, extended(float64(n)))
 		sum.Add(sum, part)
 		if part.Sign() == 0 || part.MantExp(nil) < -precision {
 			break
 		}
 		term.Mul(term, square)
 	}
-	return sum.Mul(sum, bigOf(2))
+	return sum.Mul(sum, extended(2))
 }
 
-// ln is math.Log, correctly rounded.
-func ln(x float64) float64 {
+// Ln is math.Log, correctly rounded.
+func Ln(x float64) float64 {
 	if !(x > 0) || math.IsInf(x, 0) || x == 1 {
 		return math.Log(x)
 	}
@@ -50,14 +50,21 @@ func ln(x float64) float64 {
 	return f
 }
 
-// pow is math.Pow, correctly rounded.
-func pow(x, y float64) float64 {
+// PowFloat is math.Pow, correctly rounded.
+func PowFloat(x, y float64) float64 {
+	if x < 0 && y == math.Trunc(y) {
+		r := PowFloat(-x, y)
+		if math.Mod(y, 2) != 0 {
+			return -r
+		}
+		return r
+	}
 	r := math.Pow(x, y)
 	if !(x > 0) || math.IsNaN(r) || math.IsInf(r, 0) || r == 0 || x == 1 {
 		return r
 	}
 	want := bigLn(x)
-	want.Mul(want, bigOf(y))
+	want.Mul(want, extended(y))
 	best, least := r, new(big.Float)
 	for i, c := range []float64{r, math.Nextafter(r, 0), math.Nextafter(r, math.Inf(1))} {
 		if c <= 0 || math.IsInf(c, 0) {

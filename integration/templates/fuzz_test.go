@@ -1,0 +1,196 @@
+//go:build integration
+
+package templates
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fettle/engine/template"
+	_ "fettle/engine/template/ansible"
+)
+
+var (
+	oracleRoot = flag.String("oracle", os.Getenv("FETTLE_ORACLE"), "directory to chroot to for the real Ansible; empty: the one in PATH")
+	duration   = flag.Duration("duration", 20*time.Second, "how long each way of rendering is compared")
+	seed       = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random cases")
+	only       = flag.String("group", "", "the only group of cases")
+	python     = flag.String("python", "/usr/bin/python3", "the Python that has Ansible or Jinja2")
+)
+
+// result is one line of an answer.
+type result struct {
+	ID    int     `json:"id"`
+	Type  string  `json:"type"`
+	Repr  string  `json:"repr"`
+	Error *string `json:"error"`
+}
+
+// TestAgainstAnsible renders random templates with Ansible and with fettle until time is up. Any
+// difference that is not explained in explained.go fails it.
+func TestAgainstAnsible(t *testing.T) {
+	o := startOracle(t, "")
+	compat := "2.19"
+	if !o.new(t) {
+		compat = "2.16"
+	}
+	fuzz(t, o, compat)
+	if compat == "2.16" {
+		fuzz(t, startOracle(t, "native"), "2.16-native")
+	}
+}
+
+func fuzz(t *testing.T, o *oracle, compat string) {
+	names := append(slices.Sorted(maps.Keys(groups)), "statements")
+	if *only != "" {
+		names = strings.Split(*only, ",")
+	}
+	g := &grammar{r: rand.New(rand.NewPCG(*seed, 1))}
+	t.Logf("seed %d, %s", *seed, compat)
+	count, skipped, shown := 0, map[string]int{}, map[string]int{}
+	for end := time.Now().Add(*duration); time.Now().Before(end); {
+		g.group = pick(g, names)
+		cases := make([]map[string]any, 200)
+		for i := range cases {
+			cases[i] = g.one(i)
+			cases[i]["compat"] = compat
+		}
+		theirs := o.ask(t, cases)
+		ours := render(t, cases)
+		for i, c := range cases {
+			count++
+			if why := explained(c, compat, theirs[i], ours[i]); why != "" {
+				skipped[why]++
+				continue
+			}
+			if same(theirs[i], ours[i]) {
+				continue
+			}
+			if shown[g.group]++; shown[g.group] <= 400 {
+				t.Errorf("%s %s\n  ansible %s\n  fettle  %s", g.group, caseText(c), theirs[i], ours[i])
+			}
+		}
+	}
+	t.Logf("%d cases; differences by group %v; explained %v", count, shown, skipped)
+}
+
+func (r result) String() string {
+	if r.Error != nil {
+		return "error: " + strings.Join(strings.Fields(*r.Error), " ")
+	}
+	return r.Type + " " + r.Repr
+}
+
+func same(a, b result) bool {
+	if a.Error != nil || b.Error != nil {
+		return a.Error != nil && b.Error != nil && !strings.HasPrefix(*b.Error, "internal error")
+	}
+	return a.Repr == b.Repr
+}
+
+// render is fettle's answers.
+func render(t *testing.T, cases []map[string]any) []result {
+	var in, out bytes.Buffer
+	writeCases(t, &in, cases)
+	if err := template.Batch(t.Context(), &in, &out, template.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return readResults(t, bufio.NewReader(&out), len(cases))
+}
+
+func writeCases(t *testing.T, b *bytes.Buffer, cases []map[string]any) {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for _, c := range cases {
+		if err := enc.Encode(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func readResults(t *testing.T, r *bufio.Reader, n int) []result {
+	out := make([]result, n)
+	for i := range out {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("after %d answers: %v", i, err)
+		}
+		if err := json.Unmarshal(line, &out[i]); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+	}
+	return out
+}
+
+// oracle is a running oracle.py.
+type oracle struct {
+	in  *bufio.Writer
+	out *bufio.Reader
+}
+
+func startOracle(t *testing.T, mode string) *oracle {
+	script, err := os.ReadFile("oracle.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv := []string{*python, "-c", string(script)}
+	if mode != "" {
+		argv = append(argv, mode)
+	}
+	if *oracleRoot != "" {
+		argv = append([]string{"chroot", *oracleRoot}, argv...)
+	}
+	check := exec.CommandContext(t.Context(), argv[0], slices.Concat(argv[1:len(argv)-1:len(argv)-1], []string{argv[len(argv)-1]})...)
+	if mode == "" {
+		check.Args[len(check.Args)-1] = "import ansible, jinja2"
+	} else {
+		check.Args = append(check.Args[:len(check.Args)-2], "import ansible, jinja2")
+	}
+	if err := check.Run(); err != nil {
+		t.Skipf("no Ansible for %s: %v", filepath.Base(*python), err)
+	}
+	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	return &oracle{bufio.NewWriter(in), bufio.NewReader(out)}
+}
+
+// new tells that it is ansible-core 2.19 or later, where omit alone is an error.
+func (o *oracle) new(t *testing.T) bool {
+	r := o.ask(t, []map[string]any{{"id": 0, "kind": "when", "expr": "'text'", "vars": map[string]any{}}})
+	return r[0].Error != nil
+}
+
+func (o *oracle) ask(t *testing.T, cases []map[string]any) []result {
+	var b bytes.Buffer
+	writeCases(t, &b, cases)
+	go func() {
+		_, _ = o.in.Write(b.Bytes())
+		_ = o.in.Flush()
+	}()
+	return readResults(t, o.out, len(cases))
+}
+
+var _ = fmt.Sprint
