@@ -248,8 +248,38 @@ func (p *plugin) run(c *Call) (value.Value, error) {
 		}
 		c.KW[i].Value = r
 	}
+	if p.touches && !c.Compat().old() {
+		for _, v := range c.Args {
+			if u := undefinedIn(v); u != nil {
+				return u, nil
+			}
+		}
+	}
 	v, err := p.plain(c, p.call)
 	return value.Mark(v, secret), err
+}
+
+// undefinedIn is the first element of a list or dict that is undefined. Since 2.19 a filter that
+// touches such an element gives it as its result.
+func undefinedIn(v value.Value) *value.Undefined {
+	if value.Frozen(v) {
+		return nil
+	}
+	switch x := v.(type) {
+	case *value.List:
+		for _, e := range x.V {
+			if u, ok := e.(*value.Undefined); ok && !u.Soft {
+				return u
+			}
+		}
+	case *value.Dict:
+		for _, e := range x.Entries() {
+			if u, ok := e.Value.(*value.Undefined); ok && !u.Soft {
+				return u
+			}
+		}
+	}
+	return nil
 }
 
 // plain marks text results in string mode.
@@ -276,6 +306,9 @@ func simple(v value.Value) bool {
 func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 	for i, v := range c.Args {
 		u, ok := v.(*value.Undefined)
+		if ok && u.Err != nil && i == 0 && p.name != "type_debug" {
+			return nil, &value.UndefinedError{Undefined: u}
+		}
 		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && p.traits&UndefinedArgs != 0 {
 			continue
 		}

@@ -109,18 +109,35 @@ func (c *compiler) call(x *nCall) ev {
 	}
 }
 
-// spread calls fn. Since 2.19 a call of something undefined, or one that fails on something
-// undefined, is undefined itself.
+// spread calls fn.
 func spread(call *Call, fn value.Value) (value.Value, error) {
 	r, err := invoke(fn, call)
 	return call.softened(r, err)
 }
 
+// softened is the result of a call. Since 2.19 a call of something undefined, or one that fails on
+// something undefined, is undefined itself, and one that fails otherwise fails when its result
+// is used.
 func (c *Call) softened(r value.Value, err error) (value.Value, error) {
-	if u, ok := err.(*value.UndefinedError); ok && !c.C.e.opts.Compat.old() {
+	if err == nil || c.C.e.opts.Compat.old() {
+		return r, err
+	}
+	if u, ok := err.(*value.UndefinedError); ok {
 		return u.Undefined, nil
 	}
-	return r, err
+	var limit *limitError
+	if errors.As(err, &limit) || c.C.ctx != nil && c.C.ctx.Err() != nil {
+		return r, err
+	}
+	return &value.Undefined{Name: "result", Err: c.u.place(c.p, err)}, nil
+}
+
+// failed is the error of a result that stands for a failed call.
+func failed(v value.Value) error {
+	if u, ok := v.(*value.Undefined); ok && u.Err != nil {
+		return &value.UndefinedError{Undefined: u}
+	}
+	return nil
 }
 
 func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
@@ -212,7 +229,7 @@ func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
 
 // defaultFilter compiles default(x) and default, by far the most frequent filter.
 func (c *compiler) defaultFilter(x *nFilter) ev {
-	v := c.expr(x.x)
+	v, u := c.expr(x.x), c.u
 	dflt := ev(func(*frame) (value.Value, error) { return "", nil })
 	if len(x.call.args) == 1 {
 		dflt = c.literal(x.call.args[0])
@@ -233,7 +250,7 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 		if _, ok := o.(*value.Undefined); !ok {
 			return o, nil
 		}
-		return d, nil
+		return d, u.place(x.p, failed(o))
 	}
 }
 
@@ -262,7 +279,7 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 			return nil, u.place(a.p, err)
 		}
 		if _, ok := r.(*value.Undefined); ok {
-			return other, nil
+			return other, u.place(a.p, failed(r))
 		}
 		return r, nil
 	}
@@ -309,7 +326,7 @@ func (c *compiler) test(x *nTest) ev {
 				return nil, err
 			}
 			_, is := o.(*value.Undefined)
-			return is == want, nil
+			return is == want, u.place(x.p, failed(o))
 		}
 	}
 	p := c.plugin(plugins.test(x.n), "test", x.n, x.p)
@@ -323,10 +340,13 @@ func (c *compiler) test(x *nTest) ev {
 			return nil, u.place(x.p, err)
 		}
 		r, err := p.run(call)
-		f.rt.c.done(call)
 		if un, ok := r.(*value.Undefined); ok && err == nil {
 			err = &value.UndefinedError{Undefined: un}
 		}
+		if _, undefined := err.(*value.UndefinedError); !undefined {
+			r, err = call.softened(r, err)
+		}
+		f.rt.c.done(call)
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}

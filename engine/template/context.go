@@ -195,6 +195,9 @@ func (c *Context) Var(name string) (value.Value, error) {
 	if err == nil && !ok {
 		v = &value.Undefined{Name: name}
 	}
+	if err == nil {
+		err = (&unit{}).place(pos{}, failed(v))
+	}
 	return v, err
 }
 

@@ -44,7 +44,7 @@ func (e *Error) Diagnostic() *diag.Diagnostic {
 // IsUndefined tells that err comes from using an undefined value.
 func IsUndefined(err error) bool {
 	var u *value.UndefinedError
-	return errors.As(err, &u)
+	return errors.As(err, &u) && (u.Undefined.Err == nil || IsUndefined(u.Undefined.Err))
 }
 
 // NotFoundError is the error of a template file that does not exist.
@@ -61,11 +61,15 @@ var errBreak, errContinue = errors.New("break outside a loop"), errors.New("cont
 
 // place gives err the place p in unit u unless it has one.
 func (u *unit) place(p pos, err error) error {
-	switch err.(type) {
+	switch e := err.(type) {
 	case nil:
 		return nil
 	case *Error:
 		return err
+	case *value.UndefinedError:
+		if e.Undefined.Err != nil {
+			return u.place(p, e.Undefined.Err)
+		}
 	}
 	if err == errBreak || err == errContinue {
 		return err

@@ -116,6 +116,9 @@ func filterList(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if u := undefinedIn(c.Args[0]); u != nil && !c.Compat().old() {
+		return u, nil
+	}
 	return &value.List{V: append([]value.Value{}, vs...)}, nil
 }
 

@@ -25,7 +25,7 @@ var (
 	listMethods  = nameSet("append extend insert pop remove reverse sort index count copy clear")
 	dictMethods  = nameSet("keys values items get pop setdefault update copy clear fromkeys popitem")
 	tupleMethods = nameSet("index count")
-	intMethods   = nameSet("bit_length bit_count conjugate as_integer_ratio")
+	intMethods   = nameSet("bit_length bit_count conjugate as_integer_ratio is_integer")
 	floatMethods = nameSet("is_integer hex as_integer_ratio conjugate")
 	bytesMethods = nameSet("decode hex startswith endswith strip split upper lower replace join find count")
 	setMethods   = nameSet("union intersection difference symmetric_difference issubset issuperset isdisjoint add discard remove copy")
@@ -65,7 +65,7 @@ func init() {
 			methodTraits[n] |= set.trait
 		}
 	}
-	for _, n := range []string{"encode", "format", "format_map"} {
+	for _, n := range strings.Fields("encode format format_map casefold isdecimal isidentifier isnumeric isprintable") {
 		methodTraits[n] &^= ofBytes
 	}
 }
@@ -214,6 +214,8 @@ func numberMethod(v value.Value, name string) (value.Value, error) {
 	}
 	b := value.Big(v)
 	switch name {
+	case "is_integer":
+		return true, nil
 	case "bit_length":
 		return int64(b.BitLen()), nil
 	case "bit_count":

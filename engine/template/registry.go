@@ -43,6 +43,8 @@ type plugin struct {
 	name   string
 	call   Filter
 	traits Traits
+	// touches: a filter that looks at the elements of containers.
+	touches bool
 }
 
 type registry struct {
@@ -85,11 +87,14 @@ func RegisterLookup(name string, l Lookup, traits ...Traits) {
 	}
 }
 
+// untouching are the filters that look at their argument, not into it.
+var untouching = nameSet("default d first last length count int float type_debug ternary mandatory random")
+
 func (r *registry) add(m map[string]*plugin, what, name string, f Filter, traits []Traits) {
 	if r.frozen || m[name] != nil {
 		panic(fmt.Sprintf("template: %s %s is registered twice or too late", what, name))
 	}
-	p := &plugin{name: name, call: f}
+	p := &plugin{name: name, call: f, touches: what == "filter" && !untouching[short(name)]}
 	for _, t := range traits {
 		p.traits |= t
 	}

@@ -236,6 +236,9 @@ func (c *Context) Eval(t *value.Template) (value.Value, error) {
 	x := c.begin(u)
 	v, err := u.single(x.f)
 	c.end(x)
+	if err == nil {
+		err = u.place(pos{1, 1}, failed(v))
+	}
 	return v, err
 }
 

@@ -120,10 +120,16 @@ type Undefined struct {
 	// Soft is the result of an inline if without else: it prints as nothing.
 	Soft bool
 	At   diag.Pos
+	// Err is set when it stands for the result of a call that failed: an error as soon as the
+	// result is asked for anything.
+	Err error
 }
 
 // Message is what an error about it says.
 func (u *Undefined) Message() string {
+	if u.Err != nil {
+		return u.Err.Error()
+	}
 	if u.Hint != "" {
 		return u.Hint
 	}
@@ -137,6 +143,9 @@ func (u *Undefined) Message() string {
 type UndefinedError struct{ Undefined *Undefined }
 
 func (e *UndefinedError) Error() string { return e.Undefined.Message() }
+
+// Unwrap is the error of a call that failed.
+func (e *UndefinedError) Unwrap() error { return e.Undefined.Err }
 
 // Set is Python's set of hashable values. Its order is insertion order; Python's is not
 // defined, so nothing may depend on it.

@@ -176,3 +176,14 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestPowIsExact(t *testing.T) {
+	for _, c := range []struct{ x, y, want float64 }{
+		{2.5e7, -0.2, 0.033144540173399864}, {2.5e22, 0.25, 397635.36438352533}, {1e16, -2, 1e-32}, {-2, -3, -0.125}, {-3, 2, 9},
+		{2, 0.5, math.Sqrt2}, {10, 22, 1e22}, {10, -5, 1e-5},
+	} {
+		if got := PowFloat(c.x, c.y); got != c.want {
+			t.Errorf("%v ** %v is %v, not %v", c.x, c.y, got, c.want)
+		}
+	}
+}

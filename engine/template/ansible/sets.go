@@ -102,7 +102,7 @@ func result(c *template.Call, a []value.Value, vs []value.Value) (value.Value, e
 func union(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)
 	if err == nil {
-		err = addable(c, a)
+		err = addable(c, a, x, y)
 	}
 	if err != nil {
 		return nil, err
@@ -116,13 +116,19 @@ func union(c *template.Call, a []value.Value) (value.Value, error) {
 
 // addable is the error of operands that up to 2.18 could not be put together: they were added
 // unless both could be hashed.
-func addable(c *template.Call, a []value.Value) error {
+func addable(c *template.Call, a, x, y []value.Value) error {
 	hashable := func(v value.Value) bool {
 		_, tuple := v.(value.Tuple)
 		return tuple || isText(v)
 	}
-	if !old(c) || hashable(a[0]) && hashable(a[1]) {
+	switch {
+	case old(c) && hashable(a[0]) && hashable(a[1]):
 		return nil
+	case !old(c):
+		all, err := newBag(append(append([]value.Value{}, x...), y...))
+		if err != nil || len(all.rest) == 0 {
+			return err
+		}
 	}
 	_, err := value.Binary("+", a[0], a[1])
 	return err
@@ -179,7 +185,7 @@ func old(c *template.Call) bool { return c.Compat() > template.V219 }
 func symmetricDifference(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)
 	if err == nil {
-		err = addable(c, a)
+		err = addable(c, a, x, y)
 	}
 	if err != nil {
 		return nil, err

@@ -271,10 +271,16 @@ func splitBlanks(s string, n int) []string {
 
 func typeDebug(c *template.Call, a []value.Value) (value.Value, error) {
 	name := value.TypeName(a[0])
-	if name == "Undefined" {
+	u, undefined := a[0].(*value.Undefined)
+	switch {
+	case !undefined:
+		return name, nil
+	case c.Compat() > template.V219:
 		return "AnsibleUndefined", nil
+	case u.Err != nil:
+		return "CapturedExceptionMarker", nil
 	}
-	return name, nil
+	return "UndefinedMarker", nil
 }
 
 func ternary(_ *template.Call, a []value.Value) (value.Value, error) {
