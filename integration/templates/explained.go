@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// bytesShown finds bytes in a repr.
+var bytesShown = regexp.MustCompile(`(^|[\[( ])b['"]`)
+
 var setFilter = regexp.MustCompile(`\b(union|intersect|difference|symmetric_difference)\(`)
 
 // sameLetters tells that two texts differ only in the order of what they are made of.
@@ -42,7 +45,7 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 	}
 	if compat == "2.19" {
 		switch {
-		case strings.HasPrefix(theirs.Type, "bytes") || strings.Contains(theirs.Repr, "b'"):
+		case strings.HasPrefix(theirs.Type, "bytes") || bytesShown.MatchString(theirs.Repr):
 			return "bytes become text in results"
 		case theirs.Error != nil && strings.Contains(*theirs.Error, "Type 'Undefined' is unsupported"):
 			return "an inline if without else shows as empty text"

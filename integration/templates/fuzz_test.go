@@ -59,6 +59,7 @@ func fuzz(t *testing.T, o *oracle, compat string) {
 	}
 	g := &grammar{r: rand.New(rand.NewPCG(*seed, 1))}
 	t.Logf("seed %d, %s", *seed, compat)
+	var waited, rendered time.Duration
 	count, skipped, shown := 0, map[string]int{}, map[string]int{}
 	for end := time.Now().Add(*duration); time.Now().Before(end); {
 		g.group = pick(g, names)
@@ -67,8 +68,11 @@ func fuzz(t *testing.T, o *oracle, compat string) {
 			cases[i] = g.one(i)
 			cases[i]["compat"] = compat
 		}
+		start := time.Now()
 		theirs := o.ask(t, cases)
+		asked := time.Now()
 		ours := render(t, cases)
+		waited, rendered = waited+asked.Sub(start), rendered+time.Since(asked)
 		for i, c := range cases {
 			count++
 			if why := explained(c, compat, theirs[i], ours[i]); why != "" {
@@ -83,7 +87,7 @@ func fuzz(t *testing.T, o *oracle, compat string) {
 			}
 		}
 	}
-	t.Logf("%d cases; differences by group %v; explained %v", count, shown, skipped)
+	t.Logf("%d cases; differences by group %v; explained %v; Ansible took %v, fettle %v", count, shown, skipped, waited, rendered)
 }
 
 func (r result) String() string {
