@@ -173,6 +173,9 @@ type Note struct {
 	Level int
 }
 
+// Question says that a person is about to be asked: what is known is to be shown now.
+type Question struct{}
+
 // Display is text a playbook asked to print (pause's prompt, meta messages).
 type Display struct{ Text string }
 
@@ -206,5 +209,6 @@ func (Notified) event()    {}
 func (Interrupted) event() {}
 func (Warning) event()     {}
 func (Note) event()        {}
+func (Question) event()    {}
 func (Display) event()     {}
 func (RunEnd) event()      {}

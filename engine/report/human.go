@@ -117,6 +117,9 @@ func (h *human) Emit(e event.Event) {
 			text = p + ": " + text
 		}
 		fmt.Fprintln(h.o.Err, h.style.changed.Render(text))
+	case event.Question:
+		h.flush()
+		h.clearProgress()
 	case event.Display:
 		h.println(x.Text)
 	case event.RunEnd:

@@ -225,6 +225,9 @@ func (u *turn) finish(j *job, res callResult) itemOutcome {
 	}
 	o.result = d
 	complete(d)
+	if u.attempt > 0 {
+		d.SetString("attempts", u.attempt)
+	}
 	u.showFacts(d)
 	if err := u.overrule(d); err != nil {
 		d.SetString("failed", true)

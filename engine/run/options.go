@@ -40,6 +40,9 @@ type Options struct {
 	// LenientHandlers: a notified handler that does not exist is a warning (error_on_missing_handler).
 	LenientHandlers bool
 	FlushCache      bool
+	// EnableDebugger: failed tasks open the debugger (enable_task_debugger); those with
+	// ignore_errors do not when DebugIgnoresIgnored (task_debugger_ignore_errors).
+	EnableDebugger, DebugIgnoresIgnored bool
 	// PublicIncludes: plays see the variables of included roles unless they are told not to.
 	PublicIncludes bool
 	Forks          int // hosts at work at once; 0 means 50

@@ -35,6 +35,7 @@ type playRun struct {
 	fatal        bool  // any_errors_fatal struck: nobody goes on
 	forced       bool
 	ended        bool // meta: end_play
+	debug        bool // strategy debug
 	current      *event.Task
 	roleHandlers map[string]bool // by handlerKey
 	adopted      map[*plan.Expansion]bool
@@ -94,9 +95,11 @@ func (r *run) play(p *plan.Play) error {
 	if err != nil {
 		return fail("strategy", err)
 	}
-	drive := strategies[strings.TrimPrefix(strategy, "ansible.builtin.")]
+	strategy = strings.TrimPrefix(strategy, "ansible.builtin.")
+	drive := strategies[strategy]
+	pr.debug = strategy == "debug"
 	if drive == nil {
-		return fmt.Errorf("%s: strategy %q is not supported; there are linear, free and host_pinned", p.Strategy.At, strategy)
+		return fmt.Errorf("%s: strategy %q is not supported; there are linear, free, host_pinned and debug", p.Strategy.At, strategy)
 	}
 	if len(pr.all) == 0 {
 		r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Pos: p.Pos})

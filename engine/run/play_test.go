@@ -88,6 +88,11 @@ func (s *sink) Emit(e event.Event) {
 // play runs a playbook on hosts.
 func play(t *testing.T, hosts, text string) (int, []string, *pool) {
 	t.Helper()
+	return playWith(t, hosts, text, nil)
+}
+
+func playWith(t *testing.T, hosts, text string, change func(*run.Options)) (int, []string, *pool) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "site.yml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,8 +107,12 @@ func play(t *testing.T, hosts, text string) (int, []string, *pool) {
 		t.Fatal(err)
 	}
 	s, pl := &sink{}, &pool{calls: map[string]int{}}
-	code, err := run.Run(t.Context(), t.Context(), run.Options{Plan: p, Expander: x, Inventory: inv, Templates: engine, Pool: pl, Sink: s,
-		Store: vars.NewStore(inv, &value.Vars{}, &value.Vars{}), Masker: &mask.Masker{}, Now: func() time.Time { return time.Unix(0, 0) }})
+	o := run.Options{Plan: p, Expander: x, Inventory: inv, Templates: engine, Pool: pl, Sink: s,
+		Store: vars.NewStore(inv, &value.Vars{}, &value.Vars{}), Masker: &mask.Masker{}, Now: func() time.Time { return time.Unix(0, 0) }}
+	if change != nil {
+		change(&o)
+	}
+	code, err := run.Run(t.Context(), t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

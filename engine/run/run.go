@@ -35,6 +35,7 @@ type run struct {
 	unreached   bool // some host was unreachable
 	failedAny   bool
 	ended       bool // end of the whole run was asked for
+	quit        bool // in the debugger
 
 	lastProgress time.Time
 
@@ -71,6 +72,9 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	}
 	end()
 	code := r.exitCode()
+	if r.quit {
+		code = ExitInterrupted
+	}
 	if stop.Err() != nil {
 		code = ExitInterrupted
 		if errors.Is(err, context.Canceled) {

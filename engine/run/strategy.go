@@ -17,6 +17,7 @@ var strategies = map[string]func(*playRun){
 	"linear":      (*playRun).linear,
 	"free":        (*playRun).free,
 	"host_pinned": (*playRun).free,
+	"debug":       (*playRun).linear, // with the debugger on failures
 }
 
 // linear: all hosts finish a task before any starts the next.
@@ -228,6 +229,10 @@ func (pr *playRun) takeAll(set, workers []*walker, turns []*turn, outs []*outcom
 	for i, w := range workers {
 		if outs[i] == nil {
 			continue
+		}
+		var end bool
+		if turns[i], outs[i], end = pr.debugged(w, turns[i], outs[i]); end {
+			return
 		}
 		f := pr.take(w, turns[i], outs[i])
 		broken = broken || f

@@ -29,7 +29,9 @@ func (pr *playRun) take(w *walker, u *turn, out *outcome) (broken bool) {
 		rescued = w.canRescue()
 	}
 	pr.count(w, out, rescued)
-	pr.report(w, u, out, rescued)
+	if !out.reported {
+		pr.report(w, u, out, rescued)
+	}
 	return pr.move(w, u, out)
 }
 

@@ -35,6 +35,7 @@ type turn struct {
 	mod          *modules.Module
 	act          *action.Action
 	account      *runner.Account // resolved on first use, per delegation
+	attempt      int64           // of until, from 1; 0 without
 	retries      []event.Retry   // of the current item of a loop
 	perItem      bool            // the account depends on the item of the loop
 	flagsPerItem bool            // so do check_mode, no_log and their like
@@ -53,6 +54,7 @@ type outcome struct {
 	elapsed   time.Duration
 	noLog     bool
 	diff      bool
+	reported  bool // the debugger has shown it already
 	// effects are applied by the owner of the run.
 	includes []includeRequest
 }
@@ -437,6 +439,7 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 		return u.failed(err)
 	}
 	for n := 1; ; n++ {
+		u.attempt = int64(n)
 		o := u.finish(j, u.call(ctx, j))
 		if n > 1 || len(u.task.Until) > 0 || o.status == event.Failed {
 			o.result.SetString("attempts", int64(n))

@@ -495,6 +495,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: ss.sink, Masker: ss.mask,
 		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
 		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
+		EnableDebugger: ss.cfg.Bool("ENABLE_TASK_DEBUGGER"), DebugIgnoresIgnored: ss.cfg.Bool("TASK_DEBUGGER_IGNORE_ERRORS"),
 		PublicIncludes:  ss.cfg.IsSet("DEFAULT_PRIVATE_ROLE_VARS") && !ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS"),
 		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"),
 		TaskTimeout:     ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}

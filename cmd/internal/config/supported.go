@@ -26,7 +26,7 @@ var supportedNames = []string{
 	"SYSTEM_WARNINGS", "TAGS_RUN", "TAGS_SKIP", "TASK_TIMEOUT", "TRANSFORM_INVALID_GROUP_CHARS", "VAULT_ENCRYPT_SALT",
 	"YAML_FILENAME_EXTENSIONS", "WORKER_SHUTDOWN_POLL_COUNT", "WORKER_SHUTDOWN_POLL_DELAY", "PYTHON_MODULE_RLIMIT_NOFILE", "PAGER",
 	"ANSIBLE_NOCOWS", "ANSIBLE_COW_ACCEPTLIST", "ANSIBLE_COW_PATH", "ANSIBLE_COW_SELECTION", "MODULE_IGNORE_EXTS",
-	"DEFAULT_INTERNAL_POLL_INTERVAL", "RETRY_FILES_ENABLED", "DUPLICATE_YAML_DICT_KEY", "RETRY_FILES_SAVE_PATH",
+	"DEFAULT_INTERNAL_POLL_INTERVAL", "RETRY_FILES_ENABLED", "ENABLE_TASK_DEBUGGER", "TASK_DEBUGGER_IGNORE_ERRORS", "DUPLICATE_YAML_DICT_KEY", "RETRY_FILES_SAVE_PATH",
 	"ssh:host_key_checking", "ssh:pipelining", "ssh:port", "ssh:private_key_file", "ssh:reconnection_retries", "ssh:remote_user",
 	"ssh:timeout", "ssh:ssh_args", "ssh:ssh_common_args", "ssh:ssh_extra_args", "ssh:control_path", "ssh:control_path_dir",
 	"ssh:ssh_transfer_method", "ssh:scp_executable", "ssh:sftp_executable", "ssh:sftp_batch_mode", "ssh:use_tty",
