@@ -16,7 +16,7 @@ BCJ_arm   = --arm
 .PHONY: build runners test unit lint fuzz demo script integration bench release clean tools
 
 build: $(BUILTIN:%=$(EMBED)/%)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/fettle ./cmd/fettle
+	CGO_ENABLED=0 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o bin/fettle ./cmd/fettle
 
 # The runners for more platforms: fettle looks in the directory runners beside itself.
 runners: $(RUNNERS:%=bin/runners/%)
@@ -69,7 +69,7 @@ fuzz:
 
 release: $(BUILTIN:%=$(EMBED)/%)
 	@for p in $(BUILTIN); do os=$${p%-*}; arch=$${p#*-}; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/fettle-$$p ./cmd/fettle || exit 1; done
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o dist/fettle-$$p ./cmd/fettle || exit 1; done
 	cd dist && sha256sum fettle-* > SHA256SUMS
 
 clean:

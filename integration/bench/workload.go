@@ -40,6 +40,7 @@ func Workloads(site string) []Workload {
 		{Name: "facts", Tasks: 1, Write: play("    - setup:\n"), Check: recapOK},
 		{Name: "site", Tasks: 43, Write: func(dir string) error { return copyTree(site, dir) }, Check: checkSite},
 		{Name: "tiny", Tasks: 100, Write: play(strings.Repeat("    - command: \"true\"\n", 99) + marker), Check: checkMarker},
+		{Name: "steps", Tasks: 4, Write: play(stepTasks), Check: checkSteps},
 		{Name: "loop", Tasks: 2, Write: play(loopTask + marker), Check: checkLoop},
 		{Name: "files", Tasks: 3, Write: writeFiles, Check: checkFiles},
 		{Name: "hostvars", Tasks: 1, Write: writeHostVars, Check: checkHostVars},
@@ -49,6 +50,7 @@ func Workloads(site string) []Workload {
 
 const (
 	marker       = "    - copy: {content: \"{{ token }}\", dest: /root/token}\n"
+	stepTasks    = "    - file: {path: /srv/steps, state: directory, mode: \"0750\"}\n    - lineinfile: {path: /srv/steps/conf, line: a=1, create: true}\n    - user: {name: games, shell: /usr/sbin/nologin}\n" + marker
 	loopTask     = "    - copy: {content: \"{{ item }}\", dest: \"/srv/item-{{ item }}\"}\n      loop: \"{{ range(100) | list }}\"\n"
 	packageTasks = "    - apt: {name: [bc, file], state: present}\n    - service: {name: cron, state: restarted}\n"
 	treeFiles    = 500
@@ -101,6 +103,10 @@ func checkSite(c *Check) error {
 	}
 	return errors.Join(err, expect(c, "/etc/motd", motd), expect(c, "/srv/site/data/out/sizes", sizes.String()),
 		expect(c, "/srv/site/run/rescued", "rescued from 31 fails\n"))
+}
+
+func checkSteps(c *Check) error {
+	return errors.Join(checkMarker(c), expect(c, "/srv/steps/conf", "a=1\n"))
 }
 
 func checkLoop(c *Check) error {

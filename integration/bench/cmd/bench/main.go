@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) error {
 	flags.BoolVar(&o.short, "short", false, "3 hosts, a few workloads: under ten minutes")
 	flags.StringVar(&o.hosts, "hosts", "", "numbers of hosts (default 1,10,50,200; short: 3)")
 	flags.StringVar(&o.latency, "latency", "", "added round-trip times (default 0,30ms; short: 0)")
-	flags.StringVar(&o.workloads, "workloads", "", "ping,facts,site,tiny,loop,files,hostvars,package (default all; short: ping,site,hostvars)")
+	flags.StringVar(&o.workloads, "workloads", "", "ping,facts,site,tiny,steps,loop,files,hostvars,package (default all; short: ping,site,hostvars)")
 	flags.StringVar(&o.tools, "tools", "", "floor,fettle,mitogen,ansible tuned,ansible default (default all)")
 	flags.IntVar(&o.repeat, "repeat", 5, "second runs of each fast tool")
 	flags.StringVar(&o.fettle, "fettle", "", "program to measure (default: build it)")
@@ -119,7 +119,7 @@ func (o options) plan(ctx context.Context) (bench.Plan, error) {
 			*path = abs
 		}
 	}
-	hosts, latency, workloads := "1,10,50,200", "0,30ms", "ping,facts,site,tiny,loop,files,hostvars,package"
+	hosts, latency, workloads := "1,10,50,200", "0,30ms", "ping,facts,site,tiny,steps,loop,files,hostvars,package"
 	if o.short {
 		hosts, latency, workloads = "3", "0", "ping,site,hostvars"
 	}
