@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fettle/engine/diag"
+	"fettle/engine/event"
 	"fettle/engine/run"
 	"fettle/engine/value"
 	"fettle/playbooks/compile"
@@ -23,6 +24,7 @@ type adhocOptions struct {
 	poll         int
 	basedir      string
 	taskTimeout  int
+	watch        func(event.Event) // sees every event beside the reporter
 }
 
 func newAdhoc(s *Streams) *cobra.Command {
@@ -97,6 +99,9 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 		}
 	}
 	return ss.execute(ctx, p, x, func(ro *run.Options) {
+		if o.watch != nil {
+			ro.Sink = watched{ro.Sink, o.watch}
+		}
 		if o.taskTimeout > 0 {
 			ro.TaskTimeout = o.taskTimeout
 		}

@@ -68,7 +68,7 @@ func withCode(code int, err error) error {
 // shims are the names of Ansible's commands and the command of ours that each stands for.
 var shims = map[string]string{
 	"ansible-playbook": "playbook", "ansible": "adhoc", "ansible-inventory": "inventory", "ansible-doc": "doc",
-	"ansible-vault": "vault", "ansible-config": "config",
+	"ansible-vault": "vault", "ansible-config": "config", "ansible-pull": "pull",
 }
 
 // Main runs the program and returns its exit code. args[0] is the name it was called by.
@@ -140,7 +140,7 @@ func newRoot(s *Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withCode(exitUsage, fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath()))
 	})
-	root.AddCommand(newPlaybook(s), newAdhoc(s), newInventory(s), newDoc(s), newCheck(s), newGraph(s), newFacts(s),
+	root.AddCommand(newPlaybook(s), newAdhoc(s), newPull(s), newInventory(s), newDoc(s), newCheck(s), newGraph(s), newFacts(s),
 		newDemo(s), newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s))
 	for _, c := range root.Commands() {
 		if c.Args == nil {
