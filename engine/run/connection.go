@@ -188,6 +188,9 @@ func (r *run) become(s *settings, task *plan.Task) (*runner.Become, error) {
 	}
 	b.Method = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(b.Method, "ansible.builtin."), "community.general."), "ansible.legacy.")
 	m := "ansible_" + b.Method + "_"
+	if b.Method == "sudosu" {
+		m = "ansible_sudo_"
+	}
 	if b.User, err = s.text(or(d.BecomeUser, "root"), kw.BecomeUser, "ansible_become_user", m+"user"); err == nil {
 		b.Password, err = s.text(d.BecomePassword, plan.Attr{}, "ansible_become_password", "ansible_become_pass", m+"pass", m+"password")
 	}

@@ -131,7 +131,7 @@ func (s *starter) command() (string, error) {
 // entry is run by the become program: it says that it is in and takes the script.
 func (s *starter) entry() string {
 	raw := ""
-	if s.pty || s.account.Become.Method == "su" || s.account.Become.Method == "doas" {
+	if s.pty || become.OnTerminal(s.account.Become.Method) {
 		raw = "stty raw -echo 2>/dev/null; "
 	}
 	return raw + `echo "` + entered + s.nonce + `"; read -r s; eval "$s"`

@@ -57,6 +57,7 @@ type Group struct {
 	Noisy     bool          // rc files and MOTD print on every login
 	Latency   time.Duration // added round-trip time
 	SSHD      []string      // further sshd_config lines, such as "MaxSessions 1"
+	Packages  []string      // further Debian packages
 	Vars      []string      // further inventory variables, such as "ansible_become=true"
 }
 

@@ -72,6 +72,9 @@ func imageOf(g Group) image {
 	if g.Shell != "" && g.Shell != "/bin/sh" && g.Shell != "/bin/bash" {
 		img.layers = append([]string{layerDir(suite, "shells", base, shellPackages, layerScript)}, img.layers...)
 	}
+	if len(g.Packages) > 0 {
+		img.layers = append([]string{layerDir(suite, "with-"+strings.Join(g.Packages, "-"), base, layerScript)}, img.layers...)
+	}
 	return img
 }
 
@@ -118,6 +121,8 @@ func ensureImage(ctx context.Context, g Group) (image, error) {
 				return run(ctx, "sh", "-euc", busyboxScript, "busybox.sh", base, tmp)
 			case strings.Contains(filepath.Base(dir), "-shells-"):
 				return buildOver(ctx, base, tmp, shellPackages)
+			case strings.Contains(filepath.Base(dir), "-with-"):
+				return buildOver(ctx, base, tmp, strings.Join(g.Packages, " "))
 			}
 			return buildOver(ctx, base, tmp, pythonPackages)
 		})

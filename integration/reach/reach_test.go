@@ -51,13 +51,16 @@ func TestAccounts(t *testing.T) {
 	sudo := func(user, password string) *runner.Become {
 		return &runner.Become{Method: "sudo", User: user, Password: password}
 	}
+	doas := fleet.Group{Packages: []string{"opendoas"}}
+	const doasConf = `echo "permit op" > /etc/doas.conf; echo "permit nopass admin" >> /etc/doas.conf; chmod 600 /etc/doas.conf`
 	for _, tt := range []struct {
-		name  string
-		group fleet.Group
-		user  string
-		as    *runner.Become
-		want  string
-		err   string // part of the error
+		name    string
+		group   fleet.Group
+		prepare string // run on the host, as root
+		user    string
+		as      *runner.Become
+		want    string
+		err     string // part of the error
 	}{
 		{name: "root", user: "root", want: "root"},
 		{name: "user", user: "op", want: "op"},
@@ -83,12 +86,31 @@ func TestAccounts(t *testing.T) {
 		{name: "tcsh su", group: fleet.Group{Shell: "/bin/tcsh"}, user: "op", as: &runner.Become{Method: "su", User: "admin", Password: fleet.Password}, want: "admin"},
 		{name: "busybox", group: fleet.Group{Busybox: true}, user: "root", want: "root"},
 		{name: "one session", group: fleet.Group{SSHD: []string{"MaxSessions 1"}}, user: "op", as: sudo("root", fleet.Password), want: "root"},
+		{name: "sudo that wants a terminal", prepare: `echo "Defaults requiretty, lecture=always" > /etc/sudoers.d/tty`, user: "op", as: sudo("root", fleet.Password), want: "root"},
+		{name: "sudosu", user: "op", as: &runner.Become{Method: "sudosu", User: "admin", Password: fleet.Password}, want: "admin"},
+		{name: "doas", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "root", Password: fleet.Password}, want: "root"},
+		{name: "doas to another user", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "nobody", Password: fleet.Password}, want: "nobody"},
+		{name: "doas without password", group: doas, prepare: doasConf, user: "admin", as: &runner.Become{Method: "doas", User: "root"}, want: "root"},
+		{name: "wrong doas password", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "root", Password: "wrong"}, err: "Incorrect doas password"},
+		{name: "missing doas password", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "root"}, err: "Missing doas password"},
+		{name: "doas is not allowed", group: doas, prepare: doasConf, user: "restricted", as: &runner.Become{Method: "doas", User: "root"}, err: "not permitted"},
+		{name: "machinectl", group: fleet.Group{Kind: fleet.KindSystemd}, user: "root", as: &runner.Become{Method: "machinectl", User: "op"}, want: "op"},
+		{name: "machinectl is not allowed", group: fleet.Group{Kind: fleet.KindSystemd}, user: "op", as: &runner.Become{Method: "machinectl", User: "admin"}, err: "machinectl"},
+		{name: "forced command", group: fleet.Group{SSHD: []string{"ForceCommand echo this account is for backups"}}, user: "op", err: "this account is for backups"},
+		{name: "nologin", group: fleet.Group{Shell: "/usr/sbin/nologin"}, user: "op", err: "not available"},
+		{name: "read-only home", prepare: "mount -t tmpfs -o ro tmpfs /home/op", user: "op", want: "op"},
+		{name: "umask of nobody's business", prepare: `sed -i "1i umask 0777" /etc/bash.bashrc; echo "umask 0777" >> /etc/profile; for f in /home/op/.bashrc /root/.bashrc; do echo "umask 0777" > $f; chown $(basename $(dirname $f)) $f; done`, user: "op", as: sudo("root", fleet.Password), want: "root"},
 		{name: "full disk", group: fleet.Group{FullDisk: true, NoexecTmp: true}, user: "root", err: "No space left on device"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.group.Count = 1
 			f := fleet.Up(t, tt.group)
 			h := f.Hosts[0]
+			if tt.prepare != "" {
+				if out, err := h.Exec(t.Context(), "sh", "-c", tt.prepare); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
 			p := newPool(t)
 			for _, a := range []*runner.Account{account(f, h, tt.user, nil), account(f, h, tt.user, tt.as)} {
 				want, wantErr := tt.want, tt.err

@@ -1,11 +1,13 @@
 // Package become words the commands that run another command as another user (sudo, su,
-// doas, runuser) and understands what these programs ask and answer. It runs nothing.
+// doas and others) and understands what these programs ask and answer. It runs nothing.
 package become
 
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"fettle/engine/transport"
@@ -13,7 +15,7 @@ import (
 
 // Options say whom to become, and how.
 type Options struct {
-	Method   string // sudo, su, doas, runuser
+	Method   string // one of Methods
 	User     string // "" means root
 	Password string
 	Exe      string // in place of the method's program, as it stands
@@ -55,43 +57,76 @@ func Wrap(o Options, script, key string) (*Plan, error) {
 		return nil, &Error{fmt.Sprintf("cannot become %q: not a user name", user)}
 	}
 	inner := "/bin/sh -c " + Quote(script)
-	p := &Plan{method: o.Method}
-	switch o.Method {
-	case "", "sudo":
-		p.method = "sudo"
-		p.sudo(o, user, inner, key)
-	case "su":
-		p.PTY = true
-		p.Command = join(or(o.Exe, "su"), o.Flags, Quote(user), "-c", Quote(inner))
-	case "doas":
-		p.PTY = true
-		flags := o.Flags
-		if o.Password == "" && !hasFlag(flags, 'n') {
-			flags = strings.TrimSpace(flags + " -n")
-		}
-		p.Command = join(or(o.Exe, "doas"), flags, "-u", Quote(user), inner)
-	case "runuser":
-		p.Command = join(or(o.Exe, "runuser"), o.Flags, Quote(user), "-c", Quote(inner))
-	default:
-		return nil, &Error{fmt.Sprintf("become method %q is not supported (sudo, su, doas and runuser are)", o.Method)}
+	p := &Plan{method: or(o.Method, "sudo")}
+	m, ok := methods[p.method]
+	if !ok {
+		return nil, &Error{fmt.Sprintf("become method %q is not supported (%s are)", o.Method, strings.Join(Methods(), ", "))}
 	}
+	flags := or(o.Flags, m.flags)
+	switch {
+	case m.prompts:
+		flags = p.ownPrompt(flags, o.Password, key)
+	case p.method == "doas" && o.Password == "" && !hasFlag(flags, 'n'):
+		flags = strings.TrimSpace(flags + " -n")
+	}
+	p.PTY = m.terminal
+	p.Command = m.command(or(o.Exe, m.exe), flags, Quote(user), inner)
 	return p, nil
 }
+
+// method is one way to become another user.
+type method struct {
+	exe, flags string
+	prompts    bool // it asks on its standard input, with a prompt of ours
+	terminal   bool // it asks on a terminal, in its own words
+	command    func(exe, flags, user, inner string) string
+}
+
+// methods are the ways, with the usual flags of Ansible's plugins.
+var methods = map[string]method{
+	"sudo":    {exe: "sudo", flags: "-H -S -n", prompts: true, command: asUser("-u ")},
+	"dzdo":    {exe: "dzdo", flags: "-H -S -n", prompts: true, command: asUser("-u ")},
+	"sudosu":  {exe: "sudo", flags: "-H -S -n", prompts: true, command: func(x, f, u, c string) string { return join(x, f, "su -l", u, "-c", Quote(c)) }},
+	"su":      {exe: "su", terminal: true, command: func(x, f, u, c string) string { return join(x, f, u, "-c", Quote(c)) }},
+	"sesu":    {exe: "sesu", flags: "-H -S -n", terminal: true, command: func(x, f, u, c string) string { return join(x, f, u, "-c", Quote(c)) }},
+	"doas":    {exe: "doas", terminal: true, command: asUser("-u ")},
+	"pbrun":   {exe: "pbrun", terminal: true, command: asUser("-u ")},
+	"runuser": {exe: "runuser", command: func(x, f, u, c string) string { return join(x, f, u, "-c", Quote(c)) }},
+	"ksu":     {exe: "ksu", terminal: true, command: func(x, f, u, c string) string { return join(x, u, f, "-e", c) }},
+	"pfexec":  {exe: "pfexec", flags: "-H -S -n", command: func(x, f, _, c string) string { return join(x, f, c) }},
+	"pmrun":   {exe: "pmrun", terminal: true, command: func(x, f, _, c string) string { return join(x, f, c) }},
+	// machinectl itself talks on a terminal only, where three ^] end the session: its sister
+	// makes the same session, with plain pipes.
+	"machinectl": {exe: "systemd-run", command: func(x, f, u, c string) string {
+		return join(x, "--quiet --pipe --wait --collect --service-type=exec --property=PAMName=login", f, "--uid="+u, "--", strings.ReplaceAll(c, "$", "$$"))
+	}},
+}
+
+// OnTerminal tells whether a method needs a terminal.
+func OnTerminal(method string) bool { return methods[method].terminal }
+
+// asUser names the user after a flag.
+func asUser(flag string) func(exe, flags, user, inner string) string {
+	return func(exe, flags, user, inner string) string { return join(exe, flags, flag+user, inner) }
+}
+
+// Methods names all ways.
+func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
 // validUser keeps a user name from being an option or a piece of shell.
 var validUser = regexp.MustCompile(`^(#[0-9]+|[A-Za-z0-9_.][A-Za-z0-9_.@\\$+-]*)$`)
 
-func (p *Plan) sudo(o Options, user, inner, key string) {
-	flags := or(o.Flags, "-H -S -n")
-	if o.Password != "" {
-		p.prompt = "[sudo via fettle, key=" + key + "] password:"
-		flags = withoutN(flags)
-		if !hasFlag(flags, 'S') {
-			flags += " -S"
-		}
-		flags += " -p " + Quote(p.prompt)
+// ownPrompt changes the flags of sudo and its like so that it asks with a prompt of ours.
+func (p *Plan) ownPrompt(flags, password, key string) string {
+	if password == "" {
+		return flags
 	}
-	p.Command = join(or(o.Exe, "sudo"), flags, "-u", Quote(user), inner)
+	p.prompt = "[" + p.method + " via fettle, key=" + key + "] password:"
+	flags = withoutN(flags)
+	if !hasFlag(flags, 'S') {
+		flags += " -S"
+	}
+	return flags + " -p " + Quote(p.prompt)
 }
 
 func or(s, other string) string {
@@ -147,7 +182,7 @@ func (p *Plan) Asks(tail []byte) bool {
 	if p.prompt != "" {
 		return bytes.HasSuffix(bytes.TrimRight(tail, " "), []byte(p.prompt))
 	}
-	if p.method != "su" && p.method != "doas" {
+	if !methods[p.method].terminal {
 		return false
 	}
 	line := tail[bytes.LastIndexByte(tail, '\n')+1:]
@@ -156,13 +191,18 @@ func (p *Plan) Asks(tail []byte) bool {
 }
 
 // NeedsTTY tells from the output of a failed start that a terminal is wanted (requiretty).
+// The word tty stands in all of sudo's languages.
 func NeedsTTY(output string) bool {
-	return strings.Contains(output, "must have a tty")
+	return wantsTTY.MatchString(output) && !strings.Contains(output, "askpass")
 }
 
+var wantsTTY = regexp.MustCompile(`(?i)\btty\b`)
+
 var (
-	wrongPassword   = []string{"incorrect password attempt", "Sorry, try again", "Authentication failure", "Authentication failed", "Authorization failed", "incorrect password"}
-	passwordMissing = []string{"password is required", "a terminal is required to read the password", "Authorization required", "Authentication required"}
+	wrongPassword = []string{"incorrect password attempt", "Sorry, try again", "Authentication failure", "Authentication failed", "Authorization failed", "incorrect password",
+		"Password incorrect", "AUTHENTICATION FAILED", "Permission denied"}
+	passwordMissing = []string{"password is required", "a terminal is required to read the password", "Authorization required", "Authentication required", "No password given",
+		"nteractive authentication required"}
 )
 
 // Failure words why the program ended without becoming the user. answered tells that the
@@ -177,6 +217,9 @@ func (p *Plan) Failure(output string, code int, answered bool) error {
 	last := strings.TrimSpace(output)
 	if p.prompt != "" {
 		last = strings.TrimSpace(strings.ReplaceAll(last, p.prompt, ""))
+	}
+	if answered && code == 1 && p.method == "su" && last != "" { // in another language
+		return &Error{fmt.Sprintf("Incorrect su password (%s)", last)}
 	}
 	if last == "" {
 		last = "it printed nothing"
