@@ -101,7 +101,7 @@ const placeScript = `e=; for d in ` + scriptDirs + `; do ` +
 	`cd -P "$d" 2>/dev/null && own d . || { e="$e; $d has another owner or can be written by others"; continue; }; ` +
 	`x=.probe-$$; m=$( { echo "exit 0" | cat > $x && chmod 700 $x; } 2>&1 ); r=$?; ` +
 	`[ $r = 0 ] && { ./$x 2>/dev/null || { [ -e /proc/self ] && r=1 && m="no program can be run there"; }; }; rm -f $x; [ $r = 0 ] || { e="$e; $d: $m"; continue; }; ` +
-	`z=plain; command -v gzip >/dev/null 2>&1 && z=gzip; echo "fettle-place $n $z $k"; read -r c s h || exit 1; t=.new-$$; ` +
+	`z=plain; command -v gzip >/dev/null 2>&1 && z=gzip; echo "fettle-place $n $z $k"; read -r c s h || exit 1; t=.new-$$; : > $t; chmod 700 $t; ` +
 	`m=$( { head -c $c | { if [ $z = gzip ]; then gzip -dc > $t; else cat > $t; fi || { cat > /dev/null; exit 9; }; }; } 2>&1 ); r=$?; ` +
 	`if [ $r = 0 ]; then g=$( { sha256sum || shasum -a 256 || sha256 -r || openssl dgst -sha256 -r; } < $t 2>/dev/null ); ` +
 	`[ "$g" ] || { [ $(wc -c < $t) -eq $s ] && g=$h; }; case "$g" in $h*) ;; *) r=1; m="it arrived damaged";; esac; fi; ` +

@@ -93,7 +93,7 @@ func TestAccounts(t *testing.T) {
 		{name: "doas without password", group: doas, prepare: doasConf, user: "admin", as: &runner.Become{Method: "doas", User: "root"}, want: "root"},
 		{name: "wrong doas password", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "root", Password: "wrong"}, err: "Incorrect doas password"},
 		{name: "missing doas password", group: doas, prepare: doasConf, user: "op", as: &runner.Become{Method: "doas", User: "root"}, err: "Missing doas password"},
-		{name: "doas is not allowed", group: doas, prepare: doasConf, user: "restricted", as: &runner.Become{Method: "doas", User: "root"}, err: "not permitted"},
+		{name: "doas is not allowed", group: doas, prepare: `echo "permit admin" > /etc/doas.conf`, user: "op", as: &runner.Become{Method: "doas", User: "root"}, err: "not permitted"},
 		{name: "machinectl", group: fleet.Group{Kind: fleet.KindSystemd}, user: "root", as: &runner.Become{Method: "machinectl", User: "op"}, want: "op"},
 		{name: "machinectl is not allowed", group: fleet.Group{Kind: fleet.KindSystemd}, user: "op", as: &runner.Become{Method: "machinectl", User: "admin"}, err: "machinectl"},
 		{name: "forced command", group: fleet.Group{SSHD: []string{"ForceCommand echo this account is for backups"}}, user: "op", err: "this account is for backups"},

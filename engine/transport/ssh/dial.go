@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -96,7 +96,10 @@ func (d *Dialer) Close() error {
 // Connecting is tried again: as often as asked for when the host cannot be reached, and
 // for a good while when it is there but turns us away before its first word. That is what
 // sshd does to whom come too many at once (MaxStartups).
-const busyTries = 25
+const (
+	busyTries  = 25
+	abortTries = 3
+)
 
 func (d *Dialer) connect(ctx context.Context, s *settings) (*ssh.Client, error) {
 	retries, busy := 0, 0
@@ -110,7 +113,7 @@ func (d *Dialer) connect(ctx context.Context, s *settings) (*ssh.Client, error) 
 		}
 		var turned *turnedAwayError
 		switch {
-		case errors.As(err, &turned) && busy < busyTries:
+		case errors.As(err, &turned) && busy < turned.tries:
 			busy++
 			pause(ctx, 100*time.Millisecond*time.Duration(min(busy, 10)))
 		case canRetry(err) && retries < s.retries:
@@ -135,10 +138,18 @@ func (s *settings) describe() string {
 	return "ssh " + s.user + "@" + net.JoinHostPort(s.alias, strconv.Itoa(s.port))
 }
 
-// turnedAwayError is a connection that was accepted and closed before the protocol began.
-type turnedAwayError struct{ err error }
+// turnedAwayError is a connection that was accepted and closed before the protocol began,
+// or soon after.
+type turnedAwayError struct {
+	said  string // in place of the protocol
+	tries int    // so often it may help to come again
+	err   error
+}
 
 func (e *turnedAwayError) Error() string {
+	if e.said != "" {
+		return "the host closes new connections at once, saying " + strconv.Quote(e.said)
+	}
 	return "the host closes new connections at once (is it overloaded, or are we banned?): " + e.err.Error()
 }
 func (e *turnedAwayError) Unwrap() error { return e.err }
@@ -284,18 +295,40 @@ func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh
 	return ssh.NewClient(conn, chans, reqs), nil
 }
 
-// countingConn notes whether anything ever came.
+// countingConn notes what came before the protocol began, and whether it did.
 type countingConn struct {
 	net.Conn
-	got atomic.Bool
+	mu    sync.Mutex
+	first []byte // at most maxFirst of what came first
 }
+
+const maxFirst = 512
 
 func (c *countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.got.Store(true)
+		c.mu.Lock()
+		if room := maxFirst - len(c.first); room > 0 {
+			c.first = append(c.first, p[:min(n, room)]...)
+		}
+		c.mu.Unlock()
 	}
 	return n, err
+}
+
+// greeting tells whether the host said that it speaks the protocol, and what it said if not.
+func (c *countingConn) greeting() (spoke bool, said string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bytes.HasPrefix(c.first, []byte("SSH-")) || bytes.Contains(c.first, []byte("\nSSH-")) {
+		return true, ""
+	}
+	return false, strings.Join(strings.Fields(strings.ToValidUTF8(string(c.first), "?")), " ")
+}
+
+// closed tells whether the other side went away.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (s *settings) handshakeError(err error, l *login, methods int, c *countingConn) error {
@@ -303,10 +336,13 @@ func (s *settings) handshakeError(err error, l *login, methods int, c *countingC
 	if errors.As(err, &key) {
 		return key
 	}
-	if !c.got.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
-		return &turnedAwayError{err}
-	}
 	text := err.Error()
+	switch spoke, said := c.greeting(); {
+	case !spoke && closed(err):
+		return &turnedAwayError{said, busyTries, err}
+	case closed(err) && !strings.Contains(text, "unable to authenticate"):
+		return &turnedAwayError{"", abortTries, err}
+	}
 	if !strings.Contains(text, "unable to authenticate") && !strings.Contains(text, "Too many authentication failures") {
 		return fmt.Errorf("%s", strings.TrimPrefix(text, "ssh: "))
 	}
