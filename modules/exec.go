@@ -73,6 +73,9 @@ const drainIdle = 500 * time.Millisecond
 // killGrace is the time between asking a process group to end and ending it.
 const killGrace = time.Second
 
+// killPoll is how often processes are looked at that are no children of this one.
+const killPoll = 20 * time.Millisecond
+
 // Run runs a command to its end, in its own session, so that it neither reads the
 // runner's input nor survives it. A non-zero exit code is not an error. When ctx ends, or
 // the timeout passes, the whole process group is ended; the error is then ctx's.
@@ -288,11 +291,23 @@ func waitGroup(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (timed
 	case <-after:
 		timedOut = true
 	}
+	all := descendants(cmd.Process.Pid) // some, as apt's, have groups of their own
+	all.signal(syscall.SIGTERM)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	late := time.After(killGrace)
 	select {
 	case <-done:
-	case <-time.After(killGrace):
+	case <-late:
 	}
+	for all.alive() { // they get the same time, also when their parent is gone
+		select {
+		case <-time.After(killPoll):
+			continue
+		case <-late:
+		}
+		break
+	}
+	all.signal(syscall.SIGKILL)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	<-done
 	return timedOut

@@ -86,7 +86,7 @@ type Draft struct {
 	dir    *os.Root // the directory as it was opened: a swapped path does not lead elsewhere
 	target string
 	base   string
-	name   string
+	name   string // "" while it has none
 	file   *os.File
 	done   bool
 }
@@ -99,12 +99,9 @@ func (h *Host) NewDraft(path string) (*Draft, error) {
 		return nil, err
 	}
 	d := &Draft{host: h, dir: dir, target: path, base: filepath.Base(path)}
-	for range 100 {
-		d.name = ".fettle-" + randomName()
-		d.file, err = dir.OpenFile(d.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if !errors.Is(err, fs.ErrExist) {
-			break
-		}
+	// Without a name nothing is left even if the runner is killed.
+	if d.file, err = openUnnamed(dir); err != nil {
+		err = d.openNamed()
 	}
 	if err != nil {
 		_ = dir.Close()
@@ -113,12 +110,45 @@ func (h *Host) NewDraft(path string) (*Draft, error) {
 	// In a directory with the setgid bit the draft would get the directory's group; a new
 	// file of Ansible's has the group of the process.
 	_ = d.file.Chown(-1, os.Getegid())
-	h.temps = append(h.temps, d.Path())
 	return d, nil
 }
 
-// Path is where the draft is, for a program that validates it.
-func (d *Draft) Path() string { return filepath.Join(filepath.Dir(d.target), d.name) }
+func (d *Draft) openNamed() (err error) {
+	for range 100 {
+		d.name = ".fettle-" + randomName()
+		d.file, err = d.dir.OpenFile(d.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return err
+}
+
+// show gives a draft its name that has none.
+func (d *Draft) show() error {
+	if d.name != "" {
+		return nil
+	}
+	name := ".fettle-" + randomName()
+	sweepDrafts(d.dir)
+	if err := giveName(d.file, d.dir, name); err != nil {
+		return fmt.Errorf("cannot write in %s: %w", filepath.Dir(d.target), cause(err))
+	}
+	d.name = name
+	return nil
+}
+
+// Path is where the draft is; it gets a name by that.
+func (d *Draft) Path() string {
+	path, _ := d.path()
+	return path
+}
+
+// path is where the draft is, for a program that validates it.
+func (d *Draft) path() (string, error) {
+	err := d.show()
+	return filepath.Join(filepath.Dir(d.target), d.name), err
+}
 
 // Write adds content.
 func (d *Draft) Write(p []byte) (int, error) { return d.file.Write(p) }
@@ -130,7 +160,9 @@ func (d *Draft) File() *os.File { return d.file }
 func (d *Draft) Close() error {
 	if !d.done {
 		_ = d.file.Close()
-		_ = d.dir.Remove(d.name)
+		if d.name != "" {
+			_ = d.dir.Remove(d.name)
+		}
 		d.done = true
 	}
 	return d.dir.Close()
@@ -152,7 +184,7 @@ func (d *Draft) Commit(r Replacement) error {
 		return err
 	}
 	if context != "" {
-		_ = lsetxattr(d.Path(), selinuxXattr, context)
+		_ = lsetxattr(filepath.Join(filepath.Dir(d.target), d.name), selinuxXattr, context)
 	}
 	err := d.dir.Rename(d.name, d.base)
 	if r.UnsafeWrites && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)) {
@@ -197,6 +229,9 @@ func (d *Draft) finish(s fileState) error {
 	}
 	if err := d.file.Sync(); err != nil {
 		return fmt.Errorf("cannot write %s: %w", d.target, cause(err))
+	}
+	if err := d.show(); err != nil {
+		return err
 	}
 	return d.file.Close()
 }
@@ -268,8 +303,14 @@ func (h *Host) WriteFile(ctx context.Context, path string, content []byte, r Rep
 
 // CommitDraft validates the draft, makes the backup and puts the draft in place.
 func (h *Host) CommitDraft(ctx context.Context, d *Draft, r Replacement) (backup string, err error) {
-	if err := h.Validate(ctx, d.Path(), r.Validate); err != nil {
-		return "", err
+	if r.Validate != "" {
+		path, err := d.path()
+		if err == nil {
+			err = h.Validate(ctx, path, r.Validate)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
 	if r.Backup {
 		if backup, err = h.Backup(d.target); err != nil {

@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"fettle/engine/value"
 )
@@ -83,6 +85,9 @@ func TestDraft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if left, _ := os.ReadDir(dir); runtime.GOOS == "linux" && len(left) > 0 {
+		t.Errorf("it has a name before it needs one: %v", left)
+	}
 	if info, err := os.Stat(d.Path()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("draft: %v, %v", info.Mode(), err)
 	}
@@ -95,6 +100,37 @@ func TestDraft(t *testing.T) {
 	_, err = h.NewDraft(filepath.Join(dir, "none", "f"))
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
+	}
+}
+
+// What a killed runner has left is removed by the next that writes there; what a living one
+// writes is not.
+func TestStaleDraft(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("drafts are named from the start here")
+	}
+	dir := t.TempDir()
+	stale, foreign := filepath.Join(dir, ".fettle-0123456789abcdef"), filepath.Join(dir, ".fettle-notes")
+	for _, f := range []string{stale, foreign} {
+		if err := errors.Join(os.WriteFile(f, nil, 0o600), os.Chtimes(f, time.Now(), time.Now().Add(-time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &Host{}
+	living, err := h.NewDraft(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer living.Close()
+	if err := os.Chtimes(living.Path(), time.Now(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.WriteFile(t.Context(), filepath.Join(dir, "b"), []byte("text"), Replacement{}); err != nil {
+		t.Fatal(err)
+	}
+	if Exists(stale) || !Exists(foreign) || !Exists(living.Path()) {
+		left, _ := os.ReadDir(dir)
+		t.Errorf("left %v", left)
 	}
 }
 
