@@ -20,8 +20,8 @@ type Options struct {
 	Dialers map[string]transport.Dialer
 	// Binaries are the runners that can be placed; see Embedded.
 	Binaries *Binaries
-	// Reconnect is how long a lost host is tried again while calls run there, and half of
-	// how long the host keeps them running; 0: their outcome is unknown at once.
+	// Reconnect is how long a lost host is tried again while calls run there; the host keeps
+	// them running a little longer. 0: their outcome is unknown at once.
 	Reconnect time.Duration
 }
 
@@ -194,7 +194,7 @@ func brokeOff(ctx context.Context, conn transport.Conn, err error) bool {
 }
 
 func (p *Runners) startOn(ctx context.Context, conn transport.Conn, a *Account) (*link, error) {
-	s := &starter{conn: conn, account: a, binaries: p.opts.Binaries, keep: 2 * p.opts.Reconnect}
+	s := &starter{conn: conn, account: a, binaries: p.opts.Binaries, keep: keepFor(p.opts.Reconnect)}
 	if a.Become != nil {
 		p.useLogin(s, a)
 	}

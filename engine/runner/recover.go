@@ -16,6 +16,15 @@ import (
 // if nothing had happened. When it is not, nobody knows what became of them, and that is
 // what their error says: they are never run again, but for those that only look.
 
+// keepFor is how long runners wait for a controller that tries for so long: it may notice
+// the loss later than they do.
+func keepFor(reconnect time.Duration) time.Duration {
+	if reconnect <= 0 {
+		return 0
+	}
+	return reconnect + 10*time.Second
+}
+
 // lost decides about a link whose connection broke.
 func (p *Runners) lost(l *link, cause error) {
 	p.mu.Lock()
@@ -40,11 +49,13 @@ func (p *Runners) recover(l *link, cause error) {
 	for try := 1; ; try++ {
 		next, err := p.reach(ctx, l.account)
 		if err == nil {
+			l.remember(next, fmt.Sprintf("the connection was lost (%v) and made again after %v", cause, time.Since(begin).Round(100*time.Millisecond)))
 			err = l.client.Resume(ctx, next.client)
 			if err == nil {
-				l.goOn(next, fmt.Sprintf("the connection was lost (%v) and made again after %v", cause, time.Since(begin).Round(100*time.Millisecond)))
+				l.goOn(next)
 				return
 			}
+			l.resumes.Add(-1)
 			var gone *wire.GoneError
 			if errors.As(err, &gone) {
 				l.client.Fail(fmt.Errorf("%w; connected again, but the runner is gone: %w", cause, err))
@@ -85,20 +96,27 @@ func release(proc transport.Process) {
 	_, _ = proc.Wait()
 }
 
-// goOn takes the connection over that next was started on.
-func (l *link) goOn(next *link, past string) {
+// remember notes what happened, before the calls go on: they may end at once.
+func (l *link) remember(next *link, past string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.conn, l.proc, l.stderr, l.past = next.conn, next.proc, next.stderr, past
-	l.read.Go(next.read.Wait)
+	l.past = next.conn.Description() + ": " + past
 	l.resumes.Add(1)
+}
+
+// goOn takes the connection over that next was started on.
+func (l *link) goOn(next *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn, l.proc, l.stderr = next.conn, next.proc, next.stderr
+	l.read.Go(next.read.Wait)
 }
 
 // story tells what happened to the connection during a call.
 func (l *link) story(c *wire.Call) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprintf("%s: %s while %s was running; it went on and nothing was run twice", l.conn.Description(), l.past, c.Module)
+	return fmt.Sprintf("%s while %s was running; it went on and nothing was run twice", l.past, c.Module)
 }
 
 // adopt makes a runner that was started in vain the one of its account.

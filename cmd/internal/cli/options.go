@@ -77,7 +77,7 @@ func (o *runOptions) connectionFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.privateKey, "private-key", "", "private key file to authenticate with")
 	f.StringVar(&o.privateKey, "key-file", "", "same as --private-key")
 	f.IntVarP(&o.timeout, "timeout", "T", 0, "seconds to wait for a connection")
-	f.IntVar(&o.reconnect, "reconnect", 30, "seconds to try a host again that is lost in the middle of a task; 0: never")
+	f.IntVar(&o.reconnect, "reconnect", 20, "seconds to try a host again that is lost in the middle of a task; 0: never")
 	f.StringVar(&o.commonArgs, "ssh-common-args", "", "ssh options for every connection")
 	f.StringVar(&o.extraArgs, "ssh-extra-args", "", "ssh options")
 	f.StringVar(&o.sftpArgs, "sftp-extra-args", "", "not supported: files travel over the ssh connection itself")
