@@ -16,13 +16,15 @@ import (
 // if nothing had happened. When it is not, nobody knows what became of them, and that is
 // what their error says: they are never run again, but for those that only look.
 
-// keepFor is how long runners wait for a controller that tries for so long: it may notice
-// the loss later than they do.
+// keepMargin: the controller may notice the loss later than runners do.
+var keepMargin = 10 * time.Second
+
+// keepFor is how long runners wait for a controller that tries for so long.
 func keepFor(reconnect time.Duration) time.Duration {
 	if reconnect <= 0 {
 		return 0
 	}
-	return reconnect + 10*time.Second
+	return reconnect + keepMargin
 }
 
 // lost decides about a link whose connection broke.

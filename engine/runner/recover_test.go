@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -93,14 +95,32 @@ func TestRunnerKilled(t *testing.T) {
 	must(t, ping(t, p, a))
 }
 
+// closable is a way to hosts that can be closed.
+type closable struct {
+	transport.Dialer
+	closed atomic.Bool
+}
+
+func (c *closable) Dial(ctx context.Context, t *transport.Target) (transport.Conn, error) {
+	if c.closed.Load() {
+		return nil, &transport.UnreachableError{Msg: "no way to " + t.Name}
+	}
+	return c.Dialer.Dial(ctx, t)
+}
+
 // Nobody comes back: the runner ends what it has begun, and itself.
 func TestControllerNeverBack(t *testing.T) {
+	defer func(d time.Duration) { keepMargin = d }(keepMargin)
+	keepMargin = time.Second
 	p, s, a, home, begin := recovering(t)
 	p.opts.Reconnect = 500 * time.Millisecond
+	way := &closable{Dialer: p.opts.Dialers["ssh"]}
+	p.opts.Dialers["ssh"] = way
 	done := begin()
 	h, err := p.Connect(t.Context(), a)
 	must(t, err)
-	_ = s.Close()
+	way.closed.Store(true)
+	s.Cut()
 	o := <-done
 	var u *transport.UnreachableError
 	if !asUnreachable(o.err, &u) || !u.Unknown || !strings.Contains(o.err.Error(), "did not help") {
