@@ -145,6 +145,7 @@ func binary(t *testing.T) string {
 type site struct {
 	fettle, told, work, home, tmp string
 	inventory                     string
+	env                           []string // further environment
 }
 
 func newSite(t *testing.T, f *fleet.Fleet) *site {
@@ -191,6 +192,7 @@ func (s *site) run(t *testing.T, args ...string) (string, int) {
 	cmd := exec.CommandContext(ctx, s.fettle, args...)
 	cmd.Dir = s.work
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.home, "TMPDIR=" + s.tmp, "LC_ALL=C.UTF-8"}
+	cmd.Env = append(cmd.Env, s.env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -220,8 +222,13 @@ func TestNowhere(t *testing.T) {
 		{"jsonl", []string{"--format", "jsonl", "--diff", "-vvv"}},
 		{"check", []string{"--format", "ansible", "--diff", "--check", "-vvv"}},
 		{"password files", []string{"--format", "ansible", "-vv", "--become-password-file", s.told + "/become", "--connection-password-file", s.told + "/become", "-e", "by_file=true"}},
+		{"the ssh program", []string{"--format", "ansible", "--diff", "-vvv", "-e", "ansible_connection=openssh"}},
+		{"log", []string{"--format", "ansible", "--diff", "-vvv"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "log" {
+				s.env = []string{"ANSIBLE_LOG_PATH=" + s.work + "/log", "ANSIBLE_CACHE_PLUGIN=jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION=" + s.work + "/facts"}
+			}
 			if _, err := h.Exec(t.Context(), "rm", "-rf", "/srv/told"); err != nil {
 				t.Fatal(err)
 			}
@@ -248,6 +255,11 @@ func TestNowhere(t *testing.T) {
 			}
 			told := func(path string) bool { return strings.HasPrefix(path, "/srv/told/") }
 			search(t, h.Path("/"), paths(h, "tmp", "var", "dev/shm", "run", "home", "root", "srv", "opt", "etc"), func(path string) bool { return told("/" + strings.TrimPrefix(path, "/")) })
+			if tt.name == "log" {
+				if b, err := os.ReadFile(s.work + "/log"); err != nil || !bytes.Contains(b, []byte("reached the end")) {
+					t.Errorf("the log holds %q, %v", b, err)
+				}
+			}
 			search(t, "", []string{s.work, s.home, s.tmp, "/dev/shm"}, func(string) bool { return false })
 		})
 	}
