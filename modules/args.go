@@ -93,7 +93,10 @@ func (m *Module) unknown(name string) *ArgError {
 }
 
 // Unsupported is the error for options that the module does not have, in Ansible's words.
-func (m *Module) Unsupported(values *value.Dict) error {
+func (m *Module) Unsupported(values *value.Dict) error { return m.UnsupportedAs(values, m.Name) }
+
+// UnsupportedAs is Unsupported with the module's name as the task wrote it.
+func (m *Module) UnsupportedAs(values *value.Dict, as string) error {
 	var unknown []string
 	for _, e := range values.Entries() {
 		name, _ := e.Key.(string)
@@ -105,6 +108,15 @@ func (m *Module) Unsupported(values *value.Dict) error {
 		return nil
 	}
 	slices.Sort(unknown)
+	list := strings.Join(unknown, ", ")
+	switch m.Name {
+	case "ansible.builtin.fail", "ansible.builtin.wait_for_connection":
+		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Invalid options for %s: %s", as, list)}
+	case "ansible.builtin.shell":
+		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s", as, list)}
+	case "ansible.builtin.command", "ansible.builtin.uri":
+		as = strings.Replace(m.Name, ".builtin.", ".legacy.", 1)
+	}
 	var supported []string
 	for _, o := range m.Options {
 		if !strings.HasPrefix(o.Name, "_") {
@@ -116,7 +128,7 @@ func (m *Module) Unsupported(values *value.Dict) error {
 		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Invalid options for %s: %s", strings.TrimPrefix(m.Name, "ansible.builtin."), strings.Join(unknown, ","))}
 	}
 	return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s.",
-		m.Name, strings.Join(unknown, ", "), strings.Join(supported, ", "))}
+		as, list, strings.Join(supported, ", "))}
 }
 
 // decode fills the args struct from a and a.Invocation.

@@ -71,11 +71,13 @@ func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, 
 		w.field("msg", out.Msg)
 	}
 	switch {
-	case !h.Diff || len(out.Diff) == 0:
+	case (!out.AlwaysDiff || err != nil) && (!h.Diff || len(out.Diff) == 0):
+	case out.OneDiff && len(out.Diff) == 0:
+		w.field("diff", struct{}{})
 	case out.OneDiff && len(out.Diff) == 1:
 		w.field("diff", out.Diff[0])
 	default:
-		w.field("diff", out.Diff)
+		w.field("diff", append([]Diff{}, out.Diff...))
 	}
 	if len(out.Warnings) > 0 {
 		w.field("warnings", out.Warnings)

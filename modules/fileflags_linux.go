@@ -174,3 +174,30 @@ func chmod(path string, mode uint32) error {
 	}
 	return nil
 }
+
+// copyXattrs gives a file the extended attributes of another, access lists among them. What
+// the file system or the account does not allow is left out, as with Ansible.
+func copyXattrs(from string, to *os.File) {
+	buf := make([]byte, 4096)
+	n, err := unix.Llistxattr(from, buf)
+	if err != nil {
+		return
+	}
+	for name := range strings.SplitSeq(string(buf[:n]), "\x00") {
+		if name == "" || name == selinuxXattr || strings.HasPrefix(name, "trusted.") {
+			continue
+		}
+		if v, err := xattrOf(from, name); err == nil {
+			_ = unix.Fsetxattr(int(to.Fd()), name, v, 0)
+		}
+	}
+}
+
+func xattrOf(path, name string) ([]byte, error) {
+	buf := make([]byte, 1<<16)
+	n, err := unix.Lgetxattr(path, name, buf)
+	if err != nil {
+		return nil, err
+	}
+	return buf[:n], nil
+}

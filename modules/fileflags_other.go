@@ -22,5 +22,6 @@ func writeFlags(string, byte, string) error  { return errors.ErrUnsupported }
 func protected(string) string                { return "" }
 func lgetxattr(string, string) string        { return "" }
 func lsetxattr(string, string, string) error { return errors.ErrUnsupported }
+func copyXattrs(string, *os.File)            {}
 
 func chmod(path string, mode uint32) error { return os.Chmod(path, goMode(mode)) }

@@ -29,10 +29,12 @@ type Host struct {
 	Elsewhere func(ctx context.Context, module string, args *value.Dict) ([]byte, error)
 	// Now and the like are not here: modules use package time.
 
-	changed  bool
-	warnings []string
-	noLog    []string
-	temps    []string
+	changed bool
+	// unsafeDefault allows unsafe writes to a task that does not say (ANSIBLE_UNSAFE_WRITES).
+	unsafeDefault bool
+	warnings      []string
+	noLog         []string
+	temps         []string
 
 	userNames, groupNames *accounts
 }
@@ -71,7 +73,12 @@ func (h *Host) Warn(format string, a ...any) {
 }
 
 func (h *Host) begin(m *Module, args *Args) {
-	h.changed, h.warnings = false, nil
+	h.changed, h.warnings, h.unsafeDefault = false, nil, false
+	if _, said := args.Values.GetString("unsafe_writes"); !said {
+		if v, ok := h.Getenv("ANSIBLE_UNSAFE_WRITES"); ok {
+			h.unsafeDefault, _ = ToBool(v)
+		}
+	}
 	for _, o := range m.Options {
 		if v, ok := lookupOption(o, args.Values); ok && o.NoLog {
 			if s, isText := v.(string); isText && s != "" {

@@ -89,6 +89,8 @@ type Draft struct {
 	name   string // "" while it has none
 	file   *os.File
 	done   bool
+	// elsewhere is the folder of a draft that could not be beside its target; it overwrites.
+	elsewhere string
 }
 
 // NewDraft starts the replacement of the file at path (not following it when it is a link).
@@ -111,6 +113,37 @@ func (h *Host) NewDraft(path string) (*Draft, error) {
 	// file of Ansible's has the group of the process.
 	_ = d.file.Chown(-1, os.Getegid())
 	return d, nil
+}
+
+// DraftFor is NewDraft for a file that may be overwritten where it cannot be replaced: its
+// folder takes no new file, as an immutable one, and r or the task's environment allows
+// unsafe writes. Such a draft is in the folder for temporary files.
+func (h *Host) DraftFor(path string, r Replacement) (*Draft, error) {
+	d, err := h.NewDraft(path)
+	if err == nil || !h.unsafeWrites(r) || !cannotReplace(err) {
+		return d, err
+	}
+	if info, statErr := os.Lstat(path); statErr != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	d = &Draft{host: h, target: path, base: filepath.Base(path), elsewhere: os.TempDir()}
+	if d.dir, err = os.OpenRoot(d.elsewhere); err != nil {
+		return nil, err
+	}
+	if err = d.openNamed(); err != nil {
+		_ = d.dir.Close()
+		return nil, fmt.Errorf("cannot write in %s: %w", d.elsewhere, cause(err))
+	}
+	h.temps = append(h.temps, filepath.Join(d.elsewhere, d.name))
+	return d, nil
+}
+
+// unsafeWrites tells whether overwriting is allowed: by the task, or by the environment when
+// the task does not say.
+func (h *Host) unsafeWrites(r Replacement) bool { return r.UnsafeWrites || h.unsafeDefault }
+
+func cannotReplace(err error) bool {
+	return errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)
 }
 
 func (d *Draft) openNamed() (err error) {
@@ -146,6 +179,9 @@ func (d *Draft) Path() string {
 
 // path is where the draft is, for a program that validates it.
 func (d *Draft) path() (string, error) {
+	if d.elsewhere != "" {
+		return filepath.Join(d.elsewhere, d.name), nil
+	}
 	err := d.show()
 	return filepath.Join(filepath.Dir(d.target), d.name), err
 }
@@ -171,23 +207,28 @@ func (d *Draft) Close() error {
 // Commit gives the draft owner and mode (those of the file it replaces, or of a new file,
 // changed by the plan), forces it to disk and puts it in place.
 func (d *Draft) Commit(r Replacement) error {
+	if d.elsewhere != "" {
+		return d.overwrite(r.Plan)
+	}
 	plan := r.Plan
 	s := fileState{uid: -1, gid: -1, mode: 0o666 &^ Umask()}
 	if info, err := d.dir.Lstat(d.base); err == nil && info.Mode().IsRegular() && !r.Fresh {
 		s = stateOf(info)
+		copyXattrs(d.target, d.file)
 	}
+	kept := plan == nil || plan.uid < 0 && plan.gid < 0
 	if plan != nil {
 		s.adopt(plan)
 	}
 	context := lgetxattr(d.target, selinuxXattr)
-	if err := d.finish(s); err != nil {
+	if err := d.finish(s, kept); err != nil {
 		return err
 	}
 	if context != "" {
 		_ = lsetxattr(filepath.Join(filepath.Dir(d.target), d.name), selinuxXattr, context)
 	}
 	err := d.dir.Rename(d.name, d.base)
-	if r.UnsafeWrites && (errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EXDEV)) {
+	if d.host.unsafeWrites(r) && cannotReplace(err) {
 		err = d.writeInPlace()
 	}
 	if err != nil {
@@ -213,14 +254,16 @@ func (s *fileState) adopt(p *AttrPlan) {
 	}
 }
 
-func (d *Draft) finish(s fileState) error {
+// finish sets owner and mode; an owner that is only kept need not be possible: who may not
+// give files away replaces those of others by his own, as with Ansible.
+func (d *Draft) finish(s fileState, kept bool) error {
 	if info, err := d.file.Stat(); err == nil {
 		if own := stateOf(info); s.uid == own.uid && s.gid == own.gid {
 			s.uid, s.gid = -1, -1
 		}
 	}
 	if s.uid >= 0 || s.gid >= 0 {
-		if err := d.file.Chown(s.uid, s.gid); err != nil {
+		if err := d.file.Chown(s.uid, s.gid); err != nil && !(kept && errors.Is(err, syscall.EPERM)) {
 			return Failf("chown failed: %v", cause(err))
 		}
 	}
@@ -252,6 +295,21 @@ func (d *Draft) writeInPlace() error {
 	err = errors.Join(err, to.Sync(), to.Close())
 	_ = d.dir.Remove(d.name)
 	return err
+}
+
+// overwrite copies a draft that is elsewhere into the file.
+func (d *Draft) overwrite(plan *AttrPlan) error {
+	to, err := os.OpenFile(d.target, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", d.target, cause(err))
+	}
+	if _, err = d.file.Seek(0, io.SeekStart); err == nil {
+		_, err = io.Copy(to, d.file)
+	}
+	if err = errors.Join(err, to.Sync(), to.Close()); err != nil || plan == nil {
+		return err
+	}
+	return d.host.ApplyAttrs(d.target, plan)
 }
 
 func (d *Draft) syncDir() {
@@ -287,7 +345,7 @@ type Replacement struct {
 // change. It returns the name of the backup when one was asked for and made.
 func (h *Host) WriteFile(ctx context.Context, path string, content []byte, r Replacement) (backup string, err error) {
 	err = h.Act(func() error {
-		d, err := h.NewDraft(path)
+		d, err := h.DraftFor(path, r)
 		if err != nil {
 			return err
 		}

@@ -56,8 +56,8 @@ type Spec struct {
 // Module is a registered module.
 type Module struct {
 	Spec
-	Options []*Option // of the args type, in order of declaration
-	Returns []Return  // of the result type
+	Options   []*Option // of the args type, in order of declaration
+	Returns   []Return  // of the result type
 	described sync.Once // Options and Returns are made when somebody first asks
 	describe  func()
 	// invoke decodes args and runs the module.
@@ -85,7 +85,10 @@ type Common struct {
 	Msg     string
 	Diff    []Diff
 	// OneDiff returns the one diff as an object, where Ansible's module returns no list.
-	OneDiff      bool
+	OneDiff bool
+	// AlwaysDiff returns the key also when the task asks for no diff or there is none, as
+	// some of Ansible's modules do.
+	AlwaysDiff   bool
 	Warnings     []string
 	Deprecations []string
 	// Facts become ansible_facts: a *value.Dict or a struct with json tags.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -46,5 +47,11 @@ func (h *Host) RequirePath(name string) (string, error) {
 		return path, nil
 	}
 	path, _ := h.Getenv("PATH")
-	return "", Failf("Failed to find required executable %q in paths: %s", name, strings.Join(append(filepath.SplitList(path), "/usr/sbin", "/sbin", "/usr/local/sbin"), ":"))
+	dirs := filepath.SplitList(path)
+	for _, d := range []string{"/sbin", "/usr/sbin", "/usr/local/sbin"} {
+		if IsDir(d) && !slices.Contains(dirs, d) {
+			dirs = append(dirs, d)
+		}
+	}
+	return "", Failf("Failed to find required executable %q in paths: %s", name, strings.Join(dirs, ":"))
 }

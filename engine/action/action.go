@@ -104,6 +104,8 @@ type Action struct {
 	Remote bool
 	// Inventory: the engine completes the result (add_host, group_by).
 	Inventory bool
+	// Async: the module may run in the background.
+	Async bool
 	// Marks: what is secret in the arguments stays marked so, because the result is made of
 	// them here; to other actions and to modules secrets are plain.
 	Marks bool

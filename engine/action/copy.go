@@ -161,6 +161,11 @@ func (t *tree) entry(path, rel string, e fs.DirEntry, above []string) error {
 		return nil
 	}
 	info, err := os.Stat(path)
+	if err != nil && e.Type()&fs.ModeSymlink != 0 {
+		link, err := os.Readlink(path) // it leads nowhere, or to itself: the link is copied
+		t.add(rel, "link", link)
+		return err
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
@@ -24,6 +25,15 @@ func init() {
 
 // fetch brings a file from the host into a folder of its own, or with flat to dest as it is.
 func fetch(ctx context.Context, c *Call) (*value.Dict, error) {
+	if c.Check {
+		return value.DictOf("changed", false, "skipped", true, "msg", "check mode not (yet) supported for this module"), nil
+	}
+	for _, o := range [2][2]string{{"src", "source"}, {"dest", "dest"}} {
+		switch v, _ := c.Args.GetString(o[0]); v.(type) {
+		case *value.List, *value.Dict, bool:
+			return nil, fmt.Errorf("Invalid type supplied for %s option, it must be a string", o[1]) //nolint:staticcheck // Ansible's words
+		}
+	}
 	src, dest := textArg(c.Args, "src"), textArg(c.Args, "dest")
 	if src == "" || dest == "" {
 		return nil, fmt.Errorf("src and dest are required")
@@ -55,20 +65,28 @@ func fetch(ctx context.Context, c *Call) (*value.Dict, error) {
 	if sum == "" {
 		return res, nil // missing, and that is no failure
 	}
+	for _, internal := range []string{"sent", "size", "source"} {
+		res.Delete(internal)
+	}
 	res.SetString("dest", to)
-	res.SetString("remote_checksum", sum)
 	if sum == have {
 		res.SetString("changed", false)
 		res.SetString("file", src)
-		return res, nil
+		md5sum, err := fileMD5(to)
+		res.SetString("md5sum", md5sum)
+		return res, err
 	}
 	res.SetString("changed", true)
-	if !c.Check && got != sum {
+	res.SetString("remote_checksum", sum)
+	res.SetString("remote_md5sum", nil)
+	if got != sum {
 		_ = os.Remove(to)
 		return value.DictOf("changed", false, "failed", true, "msg", "checksum mismatch", "file", src, "dest", to,
 			"remote_checksum", sum, "checksum", got), nil
 	}
-	return res, nil
+	md5sum, err := fileMD5(to)
+	res.SetString("md5sum", md5sum)
+	return res, err
 }
 
 // fetchTarget is where the file goes: DEST/HOST/SRC, or dest itself with flat. Nothing a
@@ -98,7 +116,11 @@ func fetchTarget(c *Call, src, dest string) (string, error) {
 	if strings.Contains(host, "/") || host == ".." || host == "." || host == "" {
 		return "", fmt.Errorf("the host name %q cannot name a directory", host)
 	}
-	return filepath.Join(dest, host, path.Clean("/"+src)), nil
+	to := filepath.Join(dest, host, path.Clean("/"+src))
+	if info, err := os.Stat(to); err == nil && info.IsDir() {
+		return "", fmt.Errorf("calculated dest '%s' is an existing directory, use another path that does not point to an existing directory", to)
+	}
+	return to, nil
 }
 
 // receiveFile writes what arrives beside the target and renames it into place.
@@ -130,6 +152,20 @@ func receiveFile(to string, r io.Reader) (sum string, err error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), os.Rename(f.Name(), to)
+}
+
+// fileMD5 is the MD5 of a file of the controller, in hex; Ansible's results have it.
+func fileMD5(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := md5.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func expandTilde(p string) string {

@@ -19,6 +19,7 @@ func init() {
 	Register("ansible.builtin.raw", Action{Run: raw, Remote: true})
 	Register("ansible.builtin.wait_for_connection", Action{Run: waitForConnection, Remote: true})
 	Register("ansible.builtin.gather_facts", Action{Run: gatherFacts, Remote: true})
+	Register("ansible.builtin.setup", Action{Prepare: setup, Async: true})
 	Register("ansible.builtin.pause", Action{Run: pause, Once: true})
 }
 
@@ -118,6 +119,21 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// setup tells the module which Python the inventory names, for the facts about it.
+func setup(_ context.Context, c *Call) (*Prepared, error) {
+	args := c.Args.Clone()
+	addPython(c, args)
+	return &Prepared{Args: args}, nil
+}
+
+func addPython(c *Call, args *value.Dict) {
+	if v, ok := c.T.Scope().Lookup("ansible_python_interpreter"); ok {
+		if rendered, err := c.T.Render(v); err == nil {
+			args.SetString("_python", value.Str(rendered))
+		}
+	}
+}
+
 // gatherFacts runs setup, as the start of a play does.
 func gatherFacts(ctx context.Context, c *Call) (*value.Dict, error) {
 	args := value.NewDict(c.Args.Len())
@@ -126,6 +142,7 @@ func gatherFacts(ctx context.Context, c *Call) (*value.Dict, error) {
 			_ = args.Set(e.Key, e.Value)
 		}
 	}
+	addPython(c, args)
 	res, err := c.Run.Module(ctx, "ansible.builtin.setup", args)
 	if err != nil {
 		return nil, err

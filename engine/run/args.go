@@ -100,9 +100,11 @@ func (u *turn) moduleDefaults(out *value.Dict) error {
 
 func (u *turn) defaultsFor(d, out *value.Dict) {
 	short := strings.TrimPrefix(u.task.Module, "ansible.builtin.")
+	backend := u.backend(short)
 	for _, e := range d.Entries() {
 		name, _ := e.Key.(string)
-		if name != u.task.Module && name != short && name != "ansible.legacy."+short && !slices.Contains(u.task.Groups, name) {
+		plain := strings.TrimPrefix(strings.TrimPrefix(name, "ansible.builtin."), "ansible.legacy.")
+		if name != u.task.Module && plain != short && !slices.Contains(u.task.Groups, name) && (backend == "" || plain != backend) {
 			continue
 		}
 		defaults, ok := e.Value.(*value.Dict)
@@ -113,6 +115,20 @@ func (u *turn) defaultsFor(d, out *value.Dict) {
 			_ = out.Set(d.Key, u.reveal(d.Value))
 		}
 	}
+}
+
+// backend is the module behind service and package on the host, whose defaults count too.
+func (u *turn) backend(short string) string {
+	fact := map[string]string{"service": "ansible_service_mgr", "package": "ansible_pkg_mgr"}[short]
+	if fact == "" {
+		return ""
+	}
+	v, ok := u.t.Scope().Lookup(fact)
+	if !ok {
+		return ""
+	}
+	name, _ := v.(string)
+	return name
 }
 
 // rendered gives a keyword's value, or dflt.

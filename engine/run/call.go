@@ -53,13 +53,8 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, &timeoutError{u.task.Action, timeout})
 		defer cancel()
 	}
-	if u.task.Async.Set && (u.act != nil || isEngineModule(u.task.Module)) {
-		if seconds, _, err := u.asyncKeywords(); err != nil || seconds > 0 {
-			if err == nil {
-				err = fmt.Errorf("async mode is not supported with %s", u.task.Module)
-			}
-			return callResult{err: err}
-		}
+	if err := u.asyncSupported(); err != nil {
+		return callResult{err: err}
 	}
 	if isEngineModule(u.task.Module) {
 		return u.engineModule(j)
@@ -84,6 +79,18 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 		return res
 	}
 	return u.awaitJob(ctx, j, res, seconds, poll)
+}
+
+// asyncSupported refuses async for what works on the controller.
+func (u *turn) asyncSupported() error {
+	if !u.task.Async.Set || u.act == nil && !isEngineModule(u.task.Module) || u.act != nil && u.act.Async {
+		return nil
+	}
+	seconds, _, err := u.asyncKeywords()
+	if err == nil && seconds > 0 {
+		err = fmt.Errorf("This action (%s) does not support async.", u.task.Action) //nolint:staticcheck // Ansible's words
+	}
+	return err
 }
 
 // engineModule checks the arguments of includes and meta; the owner of the run does the rest.
@@ -135,6 +142,7 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 		}
 	}
 	streams.Open = opener(open)
+	u.releaseAccounts(ctx, jobs)
 	err := u.r.Pool.Call(ctx, jobs[0].account, c, streams, func(res wire.Result) {
 		if res.Item >= 0 && res.Item < len(out) {
 			out[res.Item] = decodeResult(res.Data)
@@ -151,6 +159,23 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 		}
 	}
 	return out
+}
+
+// releaseAccounts ends the idle runners of accounts that a task is about to remove: nobody
+// may be removed while a process of theirs runs.
+func (u *turn) releaseAccounts(ctx context.Context, jobs []*job) {
+	pool, ok := u.r.Pool.(runner.Releaser)
+	if !ok || u.task.Module != "ansible.builtin.user" || u.check {
+		return
+	}
+	for _, j := range jobs {
+		state, _ := j.args.GetString("state")
+		for _, option := range [2]string{"name", "user"} {
+			if name, _ := j.args.GetString(option); state == value.Value("absent") && name != nil {
+				pool.Release(ctx, j.account.Target, value.Str(name))
+			}
+		}
+	}
 }
 
 type sourceKey struct {

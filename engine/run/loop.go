@@ -170,11 +170,25 @@ func (u *turn) lookupItems(name string, expr value.Value) ([]value.Value, error)
 	if _, isDict := v.(*value.Dict); isDict && (short == "indexed_items" || short == "list") {
 		return nil, fmt.Errorf("with_%s expects a list", short)
 	}
-	items, err := u.t.Query(name, terms, nil)
+	var options []value.Keyword
+	if short == "first_found" {
+		options = []value.Keyword{{Name: "_subdir", Value: firstFoundFolder(u.task.Action)}}
+	}
+	items, err := u.t.Query(name, terms, options)
 	for i, v := range items {
 		items[i] = listsForTuples(v)
 	}
 	return items, err
+}
+
+// firstFoundFolder is the folder in which with_first_found looks: it depends on the action.
+func firstFoundFolder(action string) string {
+	for _, kind := range [2]string{"template", "var"} {
+		if strings.Contains(action, kind) {
+			return kind + "s"
+		}
+	}
+	return "files"
 }
 
 // listsForTuples turns tuples into lists, as ansible-core does since 2.19.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -43,8 +44,17 @@ func notFound(name string, tried []string, err error) error {
 	if len(tried) > 0 {
 		msg += "\nSearched in:\n\t" + strings.Join(tried, "\n\t")
 	}
-	return fmt.Errorf("%s on the controller: %w", msg, err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s on the Ansible Controller: %w", msg, err)
+	}
+	return &notFoundError{msg + " on the Ansible Controller.\nIf you are using a module and expect the file to exist on the remote, see the remote_src option"}
 }
+
+// notFoundError tells in Ansible's words that the controller has no such file.
+type notFoundError struct{ msg string }
+
+func (e *notFoundError) Error() string        { return e.msg }
+func (e *notFoundError) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (s *services) ReadFile(path string) ([]byte, bool, error) { return s.u.r.Expander.ReadFile(path) }
 

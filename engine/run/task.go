@@ -273,8 +273,8 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 	if j.env, err = u.environment(); err != nil {
 		return fail(err)
 	}
-	if u.act != nil && u.mod != nil {
-		if err := u.mod.Unsupported(j.args); err != nil {
+	if u.mod != nil && u.task.Binary == "" {
+		if err := u.mod.UnsupportedAs(j.args, u.task.Action); err != nil {
 			return fail(err)
 		}
 	}
@@ -285,6 +285,9 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 		j.args, j.encoded = j.ready.Args, nil
 	}
 	if u.act != nil && u.act.Prepare != nil {
+		if err := u.asyncSupported(); err != nil {
+			return fail(err)
+		}
 		if j.ready, err = u.act.Prepare(u.t.Ctx(), u.actionCall(j)); err != nil {
 			return fail(err)
 		}

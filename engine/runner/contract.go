@@ -45,6 +45,11 @@ type Pool interface {
 	Close() error
 }
 
+// Releaser is a Pool that can end the idle runners of a become user of a host.
+type Releaser interface {
+	Release(ctx context.Context, t *transport.Target, user string)
+}
+
 // IO are the content streams of a call.
 type IO struct {
 	// Open gives the content of a source that was announced without Inline.

@@ -294,6 +294,27 @@ func (p *Runners) Reset(ctx context.Context, a *Account) error {
 	return ctx.Err()
 }
 
+// Release ends the runners of a become user on a host that have nothing to do.
+func (p *Runners) Release(ctx context.Context, t *transport.Target, user string) {
+	p.mu.Lock()
+	var idle []*link
+	for k, s := range p.links {
+		select {
+		case <-s.ready:
+		default:
+			continue
+		}
+		if s.host == t.Key() && s.err == nil && s.value.account.Become != nil && s.value.account.Become.User == user && !s.value.client.Busy() {
+			idle = append(idle, s.value)
+			delete(p.links, k)
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range idle {
+		p.end(l)
+	}
+}
+
 // Stats are the counts of all runners together.
 func (p *Runners) Stats() wire.Stats {
 	p.mu.Lock()

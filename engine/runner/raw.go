@@ -114,7 +114,9 @@ func (r *rawRun) enter(s *rawStream) {
 		}
 		r.inside = true
 		s.buf.Next(i + end + 1)
-		_ = r.proc.CloseStdin()
+		if !r.plan.PTY { // closing a terminal would hang up on the command
+			_ = r.proc.CloseStdin()
+		}
 		return
 	}
 	if r.refused != nil || !r.plan.Asks(b) {

@@ -60,6 +60,9 @@ func command(ctx context.Context, h *modules.Host, a commandArgs) (modules.Resul
 	if a.UsesShell {
 		return runShell(ctx, h, a)
 	}
+	if a.Executable != "" {
+		h.Warn("As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '%s'.", a.Executable)
+	}
 	words := a.Argv
 	if words == nil {
 		var err error

@@ -67,6 +67,7 @@ func expect(ctx context.Context, h *modules.Host, a expectArgs) (r modules.Resul
 		return r, modules.Failf("cannot split the command: %v", err)
 	}
 	if len(words) == 0 {
+		r.Data.Rc = new(256)
 		return r, modules.Failf("no command given")
 	}
 	if err := canEnter(a.Chdir); err != nil {

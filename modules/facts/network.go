@@ -202,7 +202,7 @@ func (n *netFacts) address4(device string, a ifAddr) {
 		}
 	}
 	d := n.interfaces[name]
-	if _, has := d.GetString("ipv4"); !has || !a.secondary {
+	if _, has := d.GetString("ipv4"); !has && !a.secondary {
 		d.SetString("ipv4", entry())
 	} else {
 		n.secondary(name, entry())

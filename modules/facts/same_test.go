@@ -45,12 +45,12 @@ func TestSameAsAnsible(t *testing.T) {
 	if err != nil {
 		t.Skip("ansible is not installed")
 	}
-	diffs := diffFacts(theirSetup(t, tool), callSetup(t))
+	diffs := diffFacts(theirSetup(t, tool), callSetup(t, "_python", "/usr/bin/python3"))
 	for range 2 {
 		if len(diffs) == 0 {
 			break
 		}
-		again := diffFacts(theirSetup(t, tool), callSetup(t))
+		again := diffFacts(theirSetup(t, tool), callSetup(t, "_python", "/usr/bin/python3"))
 		maps.DeleteFunc(diffs, func(fact, _ string) bool { return again[fact] == "" })
 	}
 	for _, fact := range slices.Sorted(maps.Keys(diffs)) {

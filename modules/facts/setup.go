@@ -1,7 +1,7 @@
 // Package facts gathers what is known about a host: the setup module, with Ansible's names
 // and types of facts. Facts are read from /proc, /sys and netlink; programs are run only for
 // what nothing else knows (LVM, ethtool, capsh, lsb_release, facter), all at the same time.
-// README.md lists what differs.
+// README.md says what Python's facts mean where nothing runs Python.
 package facts
 
 import (
@@ -34,6 +34,7 @@ type setupArgs struct {
 	GatherSubset  []string `arg:"gather_subset" default:"all" doc:"Groups of facts to gather; a name after ! is left out. The smallest set is added unless !min leaves it out."`
 	GatherTimeout int64    `arg:"gather_timeout" default:"10" doc:"Seconds that one slow source (a hung network file system) may take."`
 	Filter        []string `arg:"filter" default:"" doc:"Return only facts whose name matches one of these globs; ansible_ may be left out."`
+	Python        string   `arg:"_python"`
 	FactPath      string   `arg:"fact_path" default:"/etc/ansible/facts.d" type:"path" doc:"Directory of local facts: *.fact files with JSON or INI, or programs that print it."`
 }
 
@@ -46,6 +47,8 @@ type gatherer struct {
 	root     string
 	timeout  time.Duration
 	factPath string
+	// interpreter is the inventory's Python; without a slash, it is to be discovered.
+	interpreter string
 
 	once   sync.Once
 	distro *distribution
@@ -54,7 +57,7 @@ type gatherer struct {
 }
 
 func setup(ctx context.Context, h *modules.Host, a setupArgs) (r modules.Result[setupReturn], err error) {
-	g := &gatherer{h: h, timeout: time.Duration(a.GatherTimeout) * time.Second, factPath: a.FactPath}
+	g := &gatherer{h: h, timeout: time.Duration(a.GatherTimeout) * time.Second, factPath: a.FactPath, interpreter: a.Python}
 	names, err := chooseSubsets(a.GatherSubset)
 	if err != nil {
 		return r, err

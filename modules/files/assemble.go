@@ -49,8 +49,7 @@ func assemble(ctx context.Context, h *modules.Host, a assembleArgs) (r modules.R
 	if src, ok := h.Sources["src"]; ok {
 		t := &copyTask{ctx: ctx, h: h, a: copyArgs{Src: a.Src, Dest: a.Dest, Backup: a.Backup, Force: true,
 			Validate: a.Validate, AfterHeader: a.AfterHeader, FileArgs: a.FileArgs}}
-		err := t.single(src)
-		return t.r, err
+		return t.assembled(src)
 	}
 	switch info, err := os.Stat(a.Src); {
 	case err != nil:
@@ -70,14 +69,36 @@ func assemble(ctx context.Context, h *modules.Host, a assembleArgs) (r modules.R
 	if err := e.apply(ctx, h); err != nil {
 		return r, err
 	}
-	if e.old != e.new {
-		r.Diff = []modules.Diff{e.contentDiff("")}
-	}
 	s1, m5 := sha1.Sum([]byte(text)), md5.Sum([]byte(text))
 	r.Msg = "OK"
 	r.Data = copyReturn{Src: a.Src, Dest: a.Dest, Checksum: hex.EncodeToString(s1[:]), MD5Sum: hex.EncodeToString(m5[:]),
 		BackupFile: e.backupFile, PathInfo: h.PathInfo(ctx, a.Dest)}
 	return r, nil
+}
+
+// assembled places what the controller joined; the result is that of an assembled file,
+// whose diff is that of the text even when nothing changes.
+func (t *copyTask) assembled(src modules.Source) (modules.Result[copyReturn], error) {
+	var diff []modules.Diff
+	if t.h.Diff {
+		d, err := contentDiff(t.ctx, t.a.Dest, content{Source: src, header: t.a.AfterHeader})
+		if err != nil {
+			return t.r, err
+		}
+		diff = []modules.Diff{d}
+	}
+	if err := t.single(src); err != nil {
+		return t.r, err
+	}
+	t.r.Diff, t.r.OneDiff, t.r.AlwaysDiff = diff, true, false
+	if t.r.Data.Path != "" { // unchanged
+		sum, err := checksum(t.ctx, t.a.Dest, "md5")
+		if err != nil {
+			return t.r, err
+		}
+		t.r.Data.Path, t.r.Data.MD5Sum, t.r.Data.Src = "", sum, t.a.Src
+	}
+	return t.r, nil
 }
 
 // joinFragments reads the files in the order of their names. A delimiter always starts on

@@ -92,7 +92,8 @@ func blockInFile(ctx context.Context, h *modules.Host, a blockInFileArgs) (r mod
 	if err := e.apply(ctx, h); err != nil {
 		return r, err
 	}
-	r.Data.Msg, r.Data.BackupFile, r.Diff = new(e.message(msg)), e.backupFile, e.diffs()
+	r.AlwaysDiff = true
+	r.Data.Msg, r.Data.BackupFile, r.Diff = new(e.message(msg)), e.backupFile, e.diffs(h)
 	return r, nil
 }
 

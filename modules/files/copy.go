@@ -166,8 +166,10 @@ func copyModule(ctx context.Context, h *modules.Host, a copyArgs) (modules.Resul
 	case a.RemoteSrc:
 		err = t.remote()
 	case single:
+		t.r.AlwaysDiff = true
 		err = t.single(src)
 	case a.Manifest != nil:
+		t.r.AlwaysDiff = true
 		err = t.directory()
 	default:
 		err = modules.Failf("the controller sent nothing to copy")
@@ -250,7 +252,9 @@ func (t *copyTask) directory() error {
 			t.r.Data.Dest = path
 			return err
 		}
-		outer.Diff = append(outer.Diff, t.r.Diff...)
+		if item.Kind == "file" && (files == 1 || !t.r.OneDiff) {
+			outer.Diff, outer.OneDiff = append(outer.Diff, t.r.Diff...), t.r.OneDiff
+		}
 		if files == 1 && item.Kind == "file" {
 			outer.Data = t.r.Data
 		}
@@ -274,13 +278,7 @@ func (t *copyTask) item(item manifestItem, path string, dirAttrs modules.FileArg
 			f.a = fileModuleArgs{Path: path, Src: item.Link, Force: true}
 			make = f.link
 		}
-		if err := make(); err != nil {
-			return err
-		}
-		if f.diff.Before.(*value.Dict).Len() > 1 { // more than the path
-			t.r.Diff = append(t.r.Diff, *f.diff)
-		}
-		return nil
+		return make()
 	}
 	src, ok := t.h.Sources[item.Path]
 	if !ok {

@@ -82,18 +82,20 @@ func (t *copyTask) same(c content, dest string, a modules.FileArgs) error {
 		d.Path = dest
 	}
 	t.r.Data = d
-	if plan.Changed {
+	if t.h.Diff && !c.local {
 		before, after := value.DictOf("path", dest), value.DictOf("path", dest)
-		merge(before, plan.Before)
-		merge(after, plan.After)
-		t.r.Diff = append(t.r.Diff, modules.Diff{Before: before, After: after})
+		if plan.Changed {
+			merge(before, plan.Before)
+			merge(after, plan.After)
+		}
+		t.r.Diff, t.r.OneDiff = []modules.Diff{{Before: before, After: after}}, true
 	}
 	return nil
 }
 
 // write brings the content into place.
 func (t *copyTask) write(c content, dest string, plan *modules.AttrPlan) error {
-	if t.h.Diff {
+	if t.h.Diff && !c.local {
 		d, err := contentDiff(t.ctx, dest, c)
 		if err != nil {
 			return err
@@ -112,7 +114,7 @@ func (t *copyTask) write(c content, dest string, plan *modules.AttrPlan) error {
 		}
 		return nil
 	}
-	draft, err := t.h.NewDraft(dest)
+	draft, err := t.h.DraftFor(dest, r)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,6 @@ func (t *copyTask) remoteTree() error {
 		rel, _ := filepath.Rel(src, path)
 		t.r = modules.Result[copyReturn]{}
 		err = t.remoteItem(path, filepath.Join(top, rel), d, attrs)
-		outer.Diff = append(outer.Diff, t.r.Diff...)
 		return err
 	})
 	t.r = outer

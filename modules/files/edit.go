@@ -77,9 +77,12 @@ func (e *edit) contentDiff(suffix string) modules.Diff {
 	return modules.Diff{Before: e.old, After: e.new, BeforeHeader: e.path + suffix, AfterHeader: e.path + suffix}
 }
 
-// diffs are the diff of the text and that of the attributes.
-func (e *edit) diffs() []modules.Diff {
+// diffs are the diff of the text, empty when the task asks for none, and that of the attributes.
+func (e *edit) diffs(h *modules.Host) []modules.Diff {
 	d := []modules.Diff{e.contentDiff(" (content)")}
+	if !h.Diff {
+		d[0].Before, d[0].After = "", ""
+	}
 	if e.plan != nil {
 		attrs := modules.Diff{BeforeHeader: e.path + " (file attributes)", AfterHeader: e.path + " (file attributes)"}
 		if e.plan.Changed {

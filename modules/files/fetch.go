@@ -57,6 +57,9 @@ func fetch(ctx context.Context, h *modules.Host, a fetchArgs) (r modules.Result[
 	f, err := os.Open(src)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if a.FailOnMissing {
+			return r, modules.Failf("the remote file does not exist, not transferring, ignored")
+		}
 		return r, problem(&r, a, src, "the remote file does not exist")
 	case err != nil:
 		return r, problem(&r, a, src, "remote file is not readable: "+err.Error())

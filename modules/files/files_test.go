@@ -85,7 +85,7 @@ func TestFetch(t *testing.T) {
 	if a := call(t, h, "fetch", "src", path, "dest", "x", "_have_sha1", have); a["changed"] != false || got != "" {
 		t.Errorf("%v, sent %q", a, got)
 	}
-	if a := call(t, h, "fetch", "src", path+"x", "dest", "x"); a["failed"] != true || a.msg() != "the remote file does not exist" {
+	if a := call(t, h, "fetch", "src", path+"x", "dest", "x"); a["failed"] != true || a.msg() != "the remote file does not exist, not transferring, ignored" {
 		t.Errorf("missing: %v", a)
 	}
 	if a := call(t, h, "fetch", "src", path+"x", "dest", "x", "fail_on_missing", false); a["failed"] == true || a.msg() != "the remote file does not exist, not transferring, ignored" {

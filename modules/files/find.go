@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"fettle/engine/pyre"
 	"fettle/engine/value"
@@ -116,7 +117,7 @@ type finder struct {
 func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error) {
 	f := &finder{ctx: ctx, h: h, a: a, now: time.Now(), found: []*value.Dict{}, unreadable: map[string]string{}}
 	if a.Encoding != nil {
-		if err := checkEncoding(*a.Encoding); err != nil {
+		if err := checkEncoding(*a.Encoding); err != nil && h.LookPath("iconv") == "" {
 			return nil, err
 		}
 	}
@@ -299,6 +300,11 @@ func (f *finder) containing(path string) (bool, error) {
 		f.unreadable[path] = err.Error()
 		return false, nil
 	}
+	if text, err = f.decode(path, text); err != nil {
+		dir := filepath.Dir(path)
+		f.unreadable[dir] = err.Error()
+		return false, nil
+	}
 	if f.a.ReadWholeFile {
 		return f.contains.Matched(string(text))
 	}
@@ -308,6 +314,30 @@ func (f *finder) containing(path string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// decode is the text of a file in the encoding of the task, if it names one. Encodings other
+// than UTF-8 are left to iconv.
+func (f *finder) decode(path string, text []byte) ([]byte, error) {
+	if f.a.Encoding == nil {
+		return text, nil
+	}
+	name := *f.a.Encoding
+	wrong := modules.Failf("Failed to read the file %s due to an encoding error. current encoding: %s", path, name)
+	if checkEncoding(name) == nil {
+		if !utf8.Valid(text) {
+			return nil, wrong
+		}
+		return text, nil
+	}
+	out, err := f.h.ToolInput(f.ctx, string(text), "iconv", "-f", name, "-t", "UTF-8")
+	if err != nil {
+		return nil, err
+	}
+	if out.RC != 0 {
+		return nil, wrong
+	}
+	return []byte(out.Stdout), nil
 }
 
 // notInFind are the keys of stat that find does not give.

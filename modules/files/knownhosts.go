@@ -75,7 +75,7 @@ func knownHosts(ctx context.Context, h *modules.Host, a knownHostsArgs) (r modul
 	if !exists {
 		d.BeforeHeader = "/dev/null"
 	}
-	r.Diff = []modules.Diff{d}
+	r.Diff, r.AlwaysDiff = []modules.Diff{d}, true
 	if h.Check {
 		return r, nil
 	}
@@ -158,7 +158,7 @@ func editKnownHosts(text string, a knownHostsArgs, key hostKey) string {
 			have = true
 			return false
 		}
-		return k.kind == key.kind
+		return k.marker == key.marker && k.kind == key.kind
 	})
 	if a.State == "present" && !have {
 		if n := len(kept); n > 0 && !strings.HasSuffix(kept[n-1], "\n") {

@@ -107,7 +107,8 @@ func lineInFile(ctx context.Context, h *modules.Host, a lineInFileArgs) (r modul
 	if err := e.apply(ctx, h); err != nil {
 		return r, err
 	}
-	r.Data.Msg, r.Data.Backup, r.Diff = new(e.message(msg)), &e.backupFile, e.diffs()
+	r.AlwaysDiff, r.OneDiff = true, true
+	r.Data.Msg, r.Data.Backup, r.Diff = new(e.message(msg)), &e.backupFile, e.diffs(h)
 	if a.State == "absent" {
 		r.Data.Found = &found
 	}

@@ -66,6 +66,7 @@ func aptRepository(ctx context.Context, h *modules.Host, a aptRepositoryArgs) (r
 	if err != nil {
 		return r, err
 	}
+	r.AlwaysDiff = true
 	edits := editSources(files, source, a)
 	if len(edits) == 0 {
 		return r, nil

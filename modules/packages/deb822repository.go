@@ -63,9 +63,10 @@ type deb822Args struct {
 }
 
 type deb822Return struct {
-	Repo        string  `json:"repo" doc:"Text of the source." returned:"always"`
+	Repo        *string `json:"repo" doc:"Text of the source." returned:"always"`
 	Dest        string  `json:"dest" doc:"The file." returned:"always"`
 	KeyFilename *string `json:"key_filename" doc:"File of the key." returned:"always"`
+	modules.PathInfo
 }
 
 const keyringDir = "/etc/apt/keyrings"
@@ -83,7 +84,8 @@ func deb822Repository(ctx context.Context, h *modules.Host, a deb822Args) (r mod
 	if keyFile != "" {
 		r.Data.KeyFilename = &keyFile
 	}
-	r.Data.Repo = deb822Text(&a, signedBy)
+	repo := deb822Text(&a, signedBy)
+	r.Data.Repo = &repo
 	old, err := os.ReadFile(r.Data.Dest)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return r, err
@@ -92,16 +94,19 @@ func deb822Repository(ctx context.Context, h *modules.Host, a deb822Args) (r mod
 	switch {
 	case err != nil:
 		return r, err
-	case string(old) != r.Data.Repo:
-		r.Diff = []modules.Diff{{Before: string(old), After: r.Data.Repo, BeforeHeader: r.Data.Dest, AfterHeader: r.Data.Dest}}
-		_, err = h.WriteFile(ctx, r.Data.Dest, []byte(r.Data.Repo), modules.Replacement{Plan: plan})
+	case string(old) != repo:
+		r.Diff = []modules.Diff{{Before: string(old), After: repo, BeforeHeader: r.Data.Dest, AfterHeader: r.Data.Dest}}
+		_, err = h.WriteFile(ctx, r.Data.Dest, []byte(repo), modules.Replacement{Plan: plan})
 	case plan.Changed:
 		err = h.ApplyAttrs(r.Data.Dest, plan)
 	}
+	r.Data.PathInfo = h.PathInfo(ctx, r.Data.Dest)
 	return r, err
 }
 
 func removeDeb822(h *modules.Host, slug string, r *modules.Result[deb822Return]) error {
+	key := filepath.Join(keyringDir, slug+".gpg")
+	r.Data.KeyFilename = &key // said also when there is none
 	for _, path := range []string{filepath.Join(sourcesDir, slug+".sources"), filepath.Join(keyringDir, slug+".gpg"), filepath.Join(keyringDir, slug+".asc")} {
 		if !modules.Exists(path) {
 			continue
@@ -172,9 +177,9 @@ func (a *deb822Args) key(ctx context.Context, h *modules.Host, slug string) (sig
 
 // deb822Text writes the fields in alphabetical order of the option names.
 func deb822Text(a *deb822Args, signedBy string) string {
-	fields := map[string]string{"X-Repolib-Name": a.Name, "InRelease-Path": a.InReleasePath, "Signed-By": signedBy}
+	fields := map[string]string{"X-Repolib-Name": a.Name, "Inrelease-Path": a.InReleasePath, "Signed-By": signedBy}
 	flags := map[string]*bool{"Allow-Downgrade-To-Insecure": a.AllowDowngrade, "Allow-Insecure": a.AllowInsecure, "Allow-Weak": a.AllowWeak, "By-Hash": a.ByHash,
-		"Check-Date": a.CheckDate, "Check-Valid-Until": a.CheckValidUntil, "Enabled": a.Enabled, "PDiffs": a.PDiffs, "Trusted": a.Trusted}
+		"Check-Date": a.CheckDate, "Check-Valid-Until": a.CheckValidUntil, "Enabled": a.Enabled, "Pdiffs": a.PDiffs, "Trusted": a.Trusted}
 	for name, b := range flags {
 		if b != nil {
 			fields[name] = map[bool]string{true: "yes", false: "no"}[*b]
@@ -194,12 +199,20 @@ func deb822Text(a *deb822Args, signedBy string) string {
 			names = append(names, n)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(optionOf(a), optionOf(b)) })
 	var b strings.Builder
 	for _, n := range names {
 		b.WriteString(n + ":" + deb822Value(fields[n]) + "\n")
 	}
 	return b.String()
+}
+
+// optionOf is the option that a field comes from.
+func optionOf(field string) string {
+	if field == "X-Repolib-Name" {
+		return "name"
+	}
+	return strings.ToLower(strings.ReplaceAll(field, "-", "_"))
 }
 
 // deb822Value indents the lines of a longer value; an empty line becomes a dot.
@@ -213,7 +226,7 @@ func deb822Value(v string) string {
 		if strings.TrimSpace(line) == "" {
 			line = "."
 		}
-		b.WriteString("\n " + strings.TrimRight(line, " \t\r"))
+		b.WriteString("\n    " + strings.TrimRight(line, " \t\r"))
 	}
 	return b.String()
 }

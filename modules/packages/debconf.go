@@ -2,6 +2,7 @@ package packages
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"fettle/engine/value"
@@ -42,6 +43,7 @@ func debconf(ctx context.Context, h *modules.Host, a debconfArgs) (r modules.Res
 	if out.RC != 0 {
 		return r, modules.Failf("%s", out.Stderr)
 	}
+	r.OneDiff, r.AlwaysDiff = true, true
 	now := parseDebconf(out.Stdout)
 	if a.Question == "" {
 		r.Data = value.DictOf("msg", "", "current", now)
@@ -52,7 +54,7 @@ func debconf(ctx context.Context, h *modules.Host, a debconfArgs) (r modules.Res
 	}
 	want := debconfValue(a.Type, a.Value)
 	old, have := now.GetString(a.Question)
-	same := have && old == want
+	same := have && (old == want || a.Type == "multiselect" && sameChoices(value.Str(old), want))
 	if a.Type == "password" {
 		if same, err = passwordIs(ctx, h, a, want); err != nil {
 			return r, err
@@ -71,7 +73,9 @@ func debconf(ctx context.Context, h *modules.Host, a debconfArgs) (r modules.Res
 	}
 	before, after := value.DictOf(a.Question, old), value.DictOf(a.Question, shown)
 	r.Data = value.DictOf("msg", "", "current", after, "previous", before)
-	r.Diff = []modules.Diff{{Before: before, After: after}}
+	if h.Diff {
+		r.Diff = []modules.Diff{{Before: before, After: after}}
+	}
 	return r, h.Act(func() error { return setDebconf(ctx, h, a, want) })
 }
 
@@ -89,6 +93,19 @@ func setDebconf(ctx context.Context, h *modules.Host, a debconfArgs, want string
 		err = modules.Failf("%s", out.Stderr)
 	}
 	return err
+}
+
+// sameChoices compares answers of several choices, whose order means nothing.
+func sameChoices(a, b string) bool {
+	choices := func(s string) []string {
+		all := strings.Split(s, ",")
+		for i := range all {
+			all[i] = strings.TrimSpace(all[i])
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(choices(a), choices(b))
 }
 
 // debconfValue is the answer as debconf keeps it.

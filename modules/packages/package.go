@@ -39,7 +39,7 @@ func anyPackage(ctx context.Context, h *modules.Host, a packageArgs) (r modules.
 	case "":
 		return r, modules.Failf("Could not find a module for package manager auto.")
 	}
-	return r, modules.Failf("the package manager %q is not supported", use)
+	return r, modules.Failf("Could not find a matching action for the %q package manager.", use)
 }
 
 // packageManager is the one that looks after the machine's packages.

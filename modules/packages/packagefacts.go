@@ -2,6 +2,7 @@ package packages
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -47,6 +48,9 @@ func packageFacts(ctx context.Context, h *modules.Host, a packageFactsArgs) (r m
 			return r, modules.Failf("the package manager %q is not supported", m)
 		}
 		if !hasManager(h, m) {
+			if len(a.Manager) > 0 && !slices.Contains(a.Manager, "auto") {
+				h.Warn("%s", whyNot(ctx, h, m))
+			}
 			continue
 		}
 		if err := list(ctx, h, all); err != nil {
@@ -61,6 +65,16 @@ func packageFacts(ctx context.Context, h *modules.Host, a packageFactsArgs) (r m
 	}
 	r.Facts = value.DictOf("packages", all)
 	return r, nil
+}
+
+// whyNot tells why a manager that was asked for is of no use.
+func whyNot(ctx context.Context, h *modules.Host, m string) string {
+	if m == "apk" && h.LookPath("apk") != "" {
+		if out, err := h.Tool(ctx, "apk", "info", "-v"); err == nil {
+			return fmt.Sprintf("Failed to retrieve packages with apk: Unable to list packages rc=%d : %s", out.RC, out.Stderr)
+		}
+	}
+	return fmt.Sprintf("Requested package manager %s was not usable by this module: there is none", m)
 }
 
 func listOf(words []string) *value.List {

@@ -51,7 +51,7 @@ func TestParseSource(t *testing.T) {
 
 func TestDeb822Text(t *testing.T) {
 	a := &deb822Args{Name: "Zz", Types: []string{"deb", "deb-src"}, URIs: []string{"http://x/"}, Suites: []string{"sid"}, Components: []string{"main"}, Enabled: new(false), ByHash: new(true)}
-	want := "By-Hash: yes\nComponents: main\nEnabled: no\nSigned-By:\n -----BEGIN\n .\n x\nSuites: sid\nTypes: deb deb-src\nURIs: http://x/\nX-Repolib-Name: Zz\n"
+	want := "By-Hash: yes\nComponents: main\nEnabled: no\nX-Repolib-Name: Zz\nSigned-By:\n    -----BEGIN\n    .\n    x\nSuites: sid\nTypes: deb deb-src\nURIs: http://x/\n"
 	if got := deb822Text(a, "-----BEGIN\n\nx\n"); got != want {
 		t.Errorf("got\n%s", got)
 	}

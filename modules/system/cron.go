@@ -89,6 +89,7 @@ func cron(ctx context.Context, h *modules.Host, a cronArgs) (r modules.Result[*c
 	if header == "" {
 		header = "crontab"
 	}
+	r.OneDiff = true
 	r.Diff = []modules.Diff{{Before: before, After: after, BeforeHeader: header, AfterHeader: header}}
 	if a.Backup && !h.Check {
 		if r.Data.BackupFile, err = keepCrontab(before); err != nil {
@@ -157,7 +158,7 @@ func (t *crontab) command(words ...string) []string {
 
 func (t *crontab) write(ctx context.Context, h *modules.Host, text string) error {
 	if t.path != "" {
-		if text == "" && t.a.State == "absent" {
+		if strings.TrimSpace(text) == "" && t.a.State == "absent" {
 			return h.Act(func() error { return os.Remove(t.path) })
 		}
 		_, err := h.WriteFile(ctx, t.path, []byte(text), modules.Replacement{})

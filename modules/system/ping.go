@@ -4,7 +4,6 @@ package system
 
 import (
 	"context"
-	"errors"
 
 	"fettle/modules"
 )
@@ -26,12 +25,15 @@ type pingArgs struct {
 }
 
 type pingReturn struct {
-	Ping string `json:"ping" doc:"The answer." returned:"success"`
+	Ping         string  `json:"ping,omitempty" doc:"The answer." returned:"success"`
+	ModuleStdout *string `json:"module_stdout,omitempty" doc:"Nothing." returned:"data is crash"`
+	ModuleStderr string  `json:"module_stderr,omitempty" doc:"What a crashed module would print." returned:"data is crash"`
 }
 
 func ping(_ context.Context, _ *modules.Host, a pingArgs) (r modules.Result[pingReturn], err error) {
 	if a.Data == "crash" {
-		return r, errors.New("boom")
+		r.Data.ModuleStdout, r.Data.ModuleStderr = new(""), "Exception: boom\n"
+		return r, modules.Failf("Task failed: Module failed: boom")
 	}
 	r.Data.Ping = a.Data
 	return r, nil

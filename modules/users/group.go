@@ -48,6 +48,9 @@ func group(ctx context.Context, h *modules.Host, a groupArgs) (r modules.Result[
 	if err := checkName("group", a.Name); err != nil {
 		return r, err
 	}
+	if err := rangesWithLocal(a.Local, "gid", a.GIDMin, a.GIDMax); err != nil {
+		return r, err
+	}
 	now, err := findGroupNamed(ctx, h, a.Name, a.Local)
 	if err != nil {
 		return r, err
@@ -82,6 +85,17 @@ func group(ctx context.Context, h *modules.Host, a groupArgs) (r modules.Result[
 		r.Data.GID, r.Data.System = &now.GID, &a.System
 	}
 	return r, nil
+}
+
+// rangesWithLocal refuses ranges of numbers for accounts of the machine alone.
+func rangesWithLocal(local bool, what string, low, high *int64) error {
+	switch {
+	case local && low != nil:
+		return modules.Failf("'%s_min' can not be used with 'local'", what)
+	case local && high != nil:
+		return modules.Failf("'%s_max' can not be used with 'local'", what)
+	}
+	return nil
 }
 
 func findGroupNamed(ctx context.Context, h *modules.Host, name string, local bool) (*groupEntry, error) {

@@ -119,6 +119,9 @@ func user(ctx context.Context, h *modules.Host, a userArgs) (r modules.Result[us
 		h.Warn("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.")
 	}
 	a.warnForeign(h)
+	if err := rangesWithLocal(a.Local, "uid", a.UIDMin, a.UIDMax); err != nil {
+		return r, err
+	}
 	t := &userTask{h: h, a: a}
 	if t.now, err = findAccount(ctx, h, a.Name, a.Local); err != nil {
 		return r, err

@@ -17,7 +17,7 @@ func TestSplitKeyValues(t *testing.T) {
 		{"pairs", `a=1 b="x y" c='it is'`, false, `[{a 1} {b x y} {c it is}] ""`},
 		{"template", `a={{ x + 'b c' }} d={% if x %}`, false, `[{a {{ x + 'b c' }}} {d {% if x %}}] ""`},
 		{"value with equals", `a=b=c`, false, `[{a b=c}] ""`},
-		{"escapes", `a="b\tc" d=\x41\u00e9\101`, false, "[{a b\tc} {d AéA}] \"\""},
+		{"escapes", `a="b\tc" d=\x41\u00e9\1`, false, "[{a b\tc} {d Aé\\1}] \"\""},
 		{"quotes inside", `a=b"c d"e`, false, `[{a b"c d"e}] ""`},
 		{"free text", `ls -l`, false, `[] "ls -l"`},
 		{"command", `echo  "a  b"   > x=y chdir=/tmp`, true, `[{chdir /tmp}] "echo  \"a  b\"   > x=y"`},

@@ -46,13 +46,6 @@ func escapeAt(s string) (string, int) {
 		return hex(4)
 	case c == 'U':
 		return hex(8)
-	case c >= '0' && c <= '7':
-		n := 1
-		for n < 4 && n < len(s) && s[n] >= '0' && s[n] <= '7' {
-			n++
-		}
-		v, _ := strconv.ParseUint(s[1:n], 8, 32)
-		return string(rune(v)), n
 	case simpleEscapes[c] != 0:
 		return string(rune(simpleEscapes[c])), 2
 	}

@@ -62,6 +62,9 @@ func parseINI(src string, keepCase, allowNoValue bool) (*iniFile, error) {
 			return nil, fmt.Errorf("source contains parsing errors: line %d: %q", n+1, line)
 		}
 		key = f.fold(k)
+		if _, twice := section.GetString(key); twice {
+			return nil, &duplicateOption{fmt.Sprintf("option '%s' in section '%s' already exists [line %2d]", key, f.order[len(f.order)-1], n+1)}
+		}
 		if !ok {
 			section.SetString(key, nil)
 			continue
@@ -73,6 +76,11 @@ func parseINI(src string, keepCase, allowNoValue bool) (*iniFile, error) {
 	}
 	return f, nil
 }
+
+// duplicateOption says that an option stands twice in a section.
+type duplicateOption struct{ msg string }
+
+func (e *duplicateOption) Error() string { return e.msg }
 
 func sectionName(line string) (string, bool) {
 	if !strings.HasPrefix(line, "[") {

@@ -20,7 +20,7 @@ func init() {
 	})
 	register("template", "convert_data variable_start_string variable_end_string jinja2_native template_vars comment_start_string comment_end_string trim_blocks", lookupTemplate)
 	register("fileglob", "", lookupFileglob)
-	register("first_found", "files paths skip", lookupFirstFound)
+	register("first_found", "files paths skip _subdir", lookupFirstFound)
 	register("csvfile", "col default delimiter file encoding keycol", lookupCSV)
 }
 
@@ -173,10 +173,8 @@ func lookupFirstFound(c *template.Context, terms []value.Value, o options) ([]va
 		names = append(names, more...)
 	}
 	for _, n := range names {
-		for _, kind := range []string{"files", "templates", "vars", "tasks"} {
-			if p, err := findFile(c, kind, n); err == nil {
-				return []value.Value{absPath(p)}, nil
-			}
+		if p, err := findFile(c, o.text("_subdir", "files"), n); err == nil {
+			return []value.Value{absPath(p)}, nil
 		}
 	}
 	if skip {

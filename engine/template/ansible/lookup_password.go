@@ -244,6 +244,10 @@ func lookupINI(c *template.Context, terms []value.Value, o options) ([]value.Val
 			src = secret.V
 		}
 		vs, err := iniValues(text(src), key, own)
+		var twice *duplicateOption
+		if errors.As(err, &twice) {
+			err = fmt.Errorf("Duplicate option in '%s': %w", own.text("file", "ansible.ini"), err) //nolint:staticcheck // Ansible's words
+		}
 		if err != nil {
 			return nil, err
 		}
