@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -102,6 +103,8 @@ func expandRange(s string, room int) ([]string, error) {
 	return out, nil
 }
 
+var errNoEnd = errors.New("a host range must have an end")
+
 func rangeItems(body string) ([]string, error) {
 	bounds := strings.Split(body, ":")
 	if len(bounds) != 2 && len(bounds) != 3 {
@@ -112,7 +115,7 @@ func rangeItems(body string) ([]string, error) {
 		begin = "0"
 	}
 	if end == "" {
-		return nil, fmt.Errorf("a host range must have an end")
+		return nil, errNoEnd
 	}
 	width := 0
 	if begin[0] == '0' && len(begin) > 1 {

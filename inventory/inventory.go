@@ -86,6 +86,16 @@ func (inv *Inventory) Host(name string) *Host {
 	return inv.implicitHost(name)
 }
 
+// Implicit is the localhost that no source names, once a run has used it; nil before.
+func (inv *Inventory) Implicit() *Host {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	if inv.localhost == nil || !inv.localhost.Implicit {
+		return nil
+	}
+	return inv.localhost
+}
+
 // implicitHost needs the lock.
 func (inv *Inventory) implicitHost(name string) *Host {
 	if inv.localhost != nil {

@@ -337,6 +337,10 @@ func parseAdvancedHostList(inv *Inventory, s *source) error {
 			continue
 		}
 		names, port, err := expandHosts(pattern)
+		if errors.Is(err, errNoEnd) { // Ansible takes it as a name
+			s.warn(diag.Warnf(diag.Pos{}, "inventory", "Unable to parse address from hostname, leaving unchanged: host range must specify end value in %q", pattern))
+			names, err = []string{pattern}, nil
+		}
 		if err != nil {
 			return err
 		}

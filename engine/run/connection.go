@@ -6,10 +6,12 @@ import (
 	"os/user"
 	"strings"
 
+	"fettle/engine/event"
 	"fettle/engine/plan"
 	"fettle/engine/runner"
 	"fettle/engine/template"
 	"fettle/engine/transport"
+	"fettle/engine/transport/become"
 	"fettle/engine/value"
 	"fettle/modules"
 )
@@ -107,6 +109,26 @@ func (r *run) account(t *template.Context, task *plan.Task, name string) (*runne
 		become = nil // already that user (become_allow_same_user is off)
 	}
 	return &runner.Account{Target: target, Become: become}, nil
+}
+
+// traceBecome tells, with -vvvv, how a task becomes another user; once a host and user.
+func (r *run) traceBecome(host string, a *runner.Account) {
+	if a.Become == nil {
+		return
+	}
+	b := a.Become
+	p, err := become.Wrap(become.Options{Method: b.Method, User: b.User, Exe: b.Exe, Flags: b.Flags}, "fettle-runner", "")
+	if err != nil {
+		return // it fails when it is used
+	}
+	text := fmt.Sprintf("<%s> EXEC %s", host, p.Command)
+	r.emitMu.Lock()
+	known := r.warned[text]
+	r.warned[text] = true
+	r.emitMu.Unlock()
+	if !known {
+		r.emitLater(event.Note{Text: r.Masker.String(text), Level: 4})
+	}
 }
 
 func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Target, error) {

@@ -359,6 +359,9 @@ func (u *turn) resolveAccount() (*runner.Account, error) {
 		t, name = u.r.Templates.NewContext(u.t.Ctx(), scope, u.task.Search...), u.delegHost.Name
 	}
 	a, err := u.r.account(t, u.task, name)
+	if err == nil && u.r.Verbosity >= 4 {
+		u.r.traceBecome(name, a)
+	}
 	u.account = a
 	return a, err
 }

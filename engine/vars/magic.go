@@ -141,6 +141,11 @@ func (s *Scope) hostvars() *value.Dict {
 			r.stubs[stub] = h
 			d.SetString(h.Name, stub)
 		}
+		if h := s.Store.Inventory.Implicit(); h != nil {
+			stub := &value.Dict{}
+			r.stubs[stub] = h
+			d.SetString(h.Name, stub)
+		}
 		s.hvdict = d.Snapshot(r)
 	}
 	return s.hvdict
