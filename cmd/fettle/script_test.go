@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fettle": main, "ansible-playbook": main, "ansible-pull": main})
+	testscript.Main(m, map[string]func(){"fettle": main, "ansible-playbook": main, "ansible-galaxy": main, "ansible-pull": main, "ansible-console": main})
 }
 
 // The binary as users run it: flags, exit codes, what it prints.
