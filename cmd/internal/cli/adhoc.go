@@ -24,6 +24,7 @@ type adhocOptions struct {
 	poll         int
 	basedir      string
 	taskTimeout  int
+	collections  []string          // where module names are looked for (console)
 	watch        func(event.Event) // sees every event beside the reporter
 }
 
@@ -79,6 +80,17 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 		fmt.Fprintln(s.Err, "[WARNING]: No hosts matched, nothing to do")
 		return nil
 	}
+	if o.format == "" {
+		o.format = "minimal"
+		if o.oneLine || ss.cfg.Bool("DEFAULT_LOAD_CALLBACK_PLUGINS") && ss.cfg.String("DEFAULT_STDOUT_CALLBACK") == "oneline" {
+			o.format = "oneline"
+		}
+	}
+	return o.perform(ctx, ss, pattern, module, nil)
+}
+
+// perform runs one module on the hosts of a pattern.
+func (o *adhocOptions) perform(ctx context.Context, ss *session, pattern, module string, change func(*run.Options)) error {
 	file, text, err := o.playbook(pattern, module)
 	if err != nil {
 		return err
@@ -92,15 +104,12 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 	for _, play := range p.Plays {
 		ss.diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
-	if o.format == "" {
-		o.format = "minimal"
-		if o.oneLine || ss.cfg.Bool("DEFAULT_LOAD_CALLBACK_PLUGINS") && ss.cfg.String("DEFAULT_STDOUT_CALLBACK") == "oneline" {
-			o.format = "oneline"
-		}
-	}
 	return ss.execute(ctx, p, x, func(ro *run.Options) {
 		if o.watch != nil {
 			ro.Sink = watched{ro.Sink, o.watch}
+		}
+		if change != nil {
+			change(ro)
 		}
 		if o.taskTimeout > 0 {
 			ro.TaskTimeout = o.taskTimeout
@@ -128,7 +137,12 @@ func (o *adhocOptions) playbook(pattern, module string) (file string, text []byt
 	case !strings.HasPrefix(args, "{"):
 		args = quote(args)
 	}
-	task := fmt.Sprintf("- hosts: %s\n  name: Ansible Ad-Hoc\n  gather_facts: false\n  tasks:\n  - %s: %s\n", quote(pattern), quote(module), args)
+	task := fmt.Sprintf("- hosts: %s\n  name: Ansible Ad-Hoc\n  gather_facts: false\n", quote(pattern))
+	if len(o.collections) > 0 {
+		list, _ := value.JSON{}.Encode(textList(o.collections))
+		task += "  collections: " + list + "\n"
+	}
+	task += fmt.Sprintf("  tasks:\n  - %s: %s\n", quote(module), args)
 	if o.background > 0 {
 		task += fmt.Sprintf("    async: %d\n    poll: %d\n", o.background, o.poll)
 	}

@@ -68,7 +68,7 @@ func withCode(code int, err error) error {
 // shims are the names of Ansible's commands and the command of ours that each stands for.
 var shims = map[string]string{
 	"ansible-playbook": "playbook", "ansible": "adhoc", "ansible-inventory": "inventory", "ansible-doc": "doc",
-	"ansible-vault": "vault", "ansible-config": "config", "ansible-pull": "pull", "ansible-galaxy": "galaxy",
+	"ansible-vault": "vault", "ansible-config": "config", "ansible-pull": "pull", "ansible-galaxy": "galaxy", "ansible-console": "console",
 }
 
 // Main runs the program and returns its exit code. args[0] is the name it was called by.
@@ -144,7 +144,7 @@ func newRoot(s *Streams) *cobra.Command {
 		return withCode(exitUsage, fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath()))
 	})
 	root.AddCommand(newPlaybook(s), newAdhoc(s), newPull(s), newInventory(s), newDoc(s), newCheck(s), newGraph(s), newFacts(s),
-		newDemo(s), newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s), newGalaxy(s))
+		newDemo(s), newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s), newGalaxy(s), newConsole(s))
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = usageArgs(cobra.ArbitraryArgs)

@@ -48,7 +48,8 @@ type session struct {
 	pool    *runner.Runners
 	ssh     *ssh.Dialer
 	diags   *diag.List
-	sink    event.Sink // takes warnings once a run has begun
+	sink    event.Sink      // takes warnings once a run has begun
+	asked   *run.Connection // the passwords of an earlier run
 	// closeLog ends the copy of the output that log_path asks for.
 	closeLog func()
 	// watch sees every event beside the reporter.
@@ -344,6 +345,10 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 	if c.IsSet("ssh:ssh_args") {
 		d.SSHArgs = c.String("ssh:ssh_args")
 	}
+	if ss.asked != nil {
+		d.Password, d.BecomePassword = ss.asked.Password, ss.asked.BecomePassword
+		return d, nil
+	}
 	var err error
 	passwordFile := first(o.passwordFile, c.String("CONNECTION_PASSWORD_FILE"))
 	switch {
@@ -367,6 +372,9 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 	}
 	ss.mask.Add(d.Password)
 	ss.mask.Add(d.BecomePassword)
+	if err == nil {
+		ss.asked = &d
+	}
 	return d, err
 }
 
