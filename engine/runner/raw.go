@@ -23,7 +23,11 @@ func (p *Runners) Raw(ctx context.Context, a *Account, command string) (rc int, 
 	r.stdout.run, r.stderr.run = r, r
 	opts := transport.StartOptions{}
 	if a.Become != nil {
-		script := `echo "` + string(r.mark) + `" >&2; exec /bin/sh -c ` + become.Quote(command)
+		quiet := ""
+		if become.OnTerminal(a.Become.Method) {
+			quiet = "stty -echo -onlcr 2>/dev/null; " // as through a pipe
+		}
+		script := quiet + `echo "` + string(r.mark) + `" >&2; exec /bin/sh -c ` + become.Quote(command)
 		if r.plan, err = become.Wrap(become.Options(*a.Become), script, nonce()); err != nil {
 			return 0, nil, nil, err
 		}
@@ -114,7 +118,9 @@ func (r *rawRun) enter(s *rawStream) {
 		}
 		r.inside = true
 		s.buf.Next(i + end + 1)
-		if !r.plan.PTY { // closing a terminal would hang up on the command
+		if r.plan.PTY {
+			_, _ = io.WriteString(r.proc, "\x04") // the end of input; to close a terminal is to hang up
+		} else {
 			_ = r.proc.CloseStdin()
 		}
 		return
