@@ -23,6 +23,8 @@ type Options struct {
 	// Reconnect is how long a lost host is tried again while calls run there; the host keeps
 	// them running a little longer. 0: their outcome is unknown at once.
 	Reconnect time.Duration
+	// Lock, when set, keeps other runs from the accounts that this one works as.
+	Lock *Lock
 }
 
 // Runners is the Pool over connections and runner processes.
@@ -159,6 +161,10 @@ func (p *Runners) start(a *Account) (*link, error) {
 		}
 		l, err := p.startOn(p.ctx, conn, a)
 		if err == nil {
+			if err := p.lockAccount(p.ctx, l); err != nil {
+				p.end(l)
+				return nil, err
+			}
 			l.client.OnLost(func(err error) { p.lost(l, err) })
 			return l, nil
 		}

@@ -123,6 +123,10 @@ func (l *link) story(c *wire.Call) string {
 
 // adopt makes a runner that was started in vain the one of its account.
 func (p *Runners) adopt(l, next *link) {
+	if p.lockAccount(p.ctx, next) != nil {
+		p.end(next) // whoever needs the account next is told why
+		return
+	}
 	next.client.OnLost(func(err error) { p.lost(next, err) })
 	p.mu.Lock()
 	key := accountKey(l.account)

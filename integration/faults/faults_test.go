@@ -172,14 +172,28 @@ func (r *rig) kill(name string) {
 
 // start begins the run of a task, and of another one after it.
 func (r *rig) start(bin, task string, flags ...string) {
-	inv := fmt.Sprintf("%s ansible_host=%s ansible_port=%d ansible_user=root ansible_ssh_private_key_file=%s ansible_ssh_common_args='-F none -o StrictHostKeyChecking=no "+
-		"-o UserKnownHostsFile=/dev/null -o ServerAliveInterval=1 -o ServerAliveCountMax=2'\n", r.h.Name, r.relay.Addr, r.relay.Port, r.f.PrivateKey)
 	book := "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: subject\n      " + task + "\n    - name: after\n      command: touch /run/after\n"
-	for name, text := range map[string]string{"hosts": inv, "site.yml": book} {
-		r.must(os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600))
+	for name, text := range map[string]string{"hosts": r.inventory(), "site.yml": book} {
+		writeText(r.t, filepath.Join(r.dir, name), text)
 	}
+	r.run(bin, append([]string{"-i", "hosts", "site.yml"}, flags...)...)
+}
+
+func (r *rig) inventory() string {
+	return fmt.Sprintf("%s ansible_host=%s ansible_port=%d ansible_user=root ansible_ssh_private_key_file=%s ansible_ssh_common_args='-F none -o StrictHostKeyChecking=no "+
+		"-o UserKnownHostsFile=/dev/null -o ServerAliveInterval=1 -o ServerAliveCountMax=2'\n", r.h.Name, r.relay.Addr, r.relay.Port, r.f.PrivateKey)
+}
+
+func writeText(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) run(bin string, args ...string) {
 	r.out, r.ended = safeBuffer{}, make(chan error, 1)
-	r.cmd = exec.Command(bin, append([]string{"playbook", "-i", "hosts", "site.yml"}, flags...)...)
+	r.cmd = exec.Command(bin, append([]string{"playbook"}, args...)...)
 	r.cmd.Dir, r.cmd.Env = r.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir, "LC_ALL=C.UTF-8"}
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
 	r.must(r.cmd.Start())

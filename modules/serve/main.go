@@ -83,12 +83,12 @@ func newServer(keep time.Duration) (s *wire.Server, leave func()) {
 	h := hello()
 	ready := make(chan struct{})
 	defer close(ready)
-	leave = l.extra.close
+	leave = l.close
 	if keep > 0 {
 		token, end, err := listen(func(c io.ReadWriteCloser) { <-ready; _ = s.Accept(c) })
 		if err == nil {
 			h.Resume = token
-			leave = func() { end(); l.extra.close() }
+			leave = func() { end(); l.close() }
 		}
 	}
 	s = wire.NewServer(h, l.handle)

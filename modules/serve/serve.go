@@ -25,12 +25,20 @@ import (
 // a call started is left then.
 func Run(ctx context.Context, r io.Reader, w io.Writer) error {
 	l := &loop{}
-	defer l.extra.close()
+	defer l.close()
 	return wire.Serve(ctx, r, w, hello(), l.handle)
 }
 
 // loop is what the calls of one connection share.
-type loop struct{ extra extra }
+type loop struct {
+	extra extra
+	lock  hostLock
+}
+
+func (l *loop) close() {
+	l.extra.close()
+	l.lock.release()
+}
 
 func hello() wire.Hello {
 	h := wire.Hello{Version: wire.Version, Build: filepath.Base(os.Args[0]), OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -47,6 +55,9 @@ func hello() wire.Hello {
 // handle runs the items of one call in order.
 func (l *loop) handle(ctx context.Context, s *wire.Session) error {
 	c := s.Call
+	if c.Module == LockModule {
+		return l.lock.take(s)
+	}
 	if c.Extra != "" && c.Binary == "" && modules.Find(c.Module) == nil {
 		return l.extra.forward(ctx, s)
 	}

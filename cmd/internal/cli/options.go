@@ -20,6 +20,8 @@ type runOptions struct {
 	privateKey     string
 	timeout        int
 	reconnect      int
+	lock, cron     bool
+	lockWait       int
 	commonArgs     string
 	extraArgs      string
 	sftpArgs       string
@@ -78,6 +80,9 @@ func (o *runOptions) connectionFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.privateKey, "key-file", "", "same as --private-key")
 	f.IntVarP(&o.timeout, "timeout", "T", 0, "seconds to wait for a connection")
 	f.IntVar(&o.reconnect, "reconnect", 20, "seconds to try a host again that is lost in the middle of a task; 0: never")
+	f.BoolVar(&o.lock, "lock", false, "keep other runs with --lock from the hosts' accounts while this one works there")
+	f.IntVar(&o.lockWait, "lock-wait", 0, "seconds to wait for another run that has the lock; a host that stays locked is unreachable")
+	f.BoolVar(&o.cron, "cron", false, "nobody is there: ask no questions, and --lock")
 	f.StringVar(&o.commonArgs, "ssh-common-args", "", "ssh options for every connection")
 	f.StringVar(&o.extraArgs, "ssh-extra-args", "", "ssh options")
 	f.StringVar(&o.sftpArgs, "sftp-extra-args", "", "not supported: files travel over the ssh connection itself")

@@ -67,6 +67,7 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 		return err
 	}
 	defer ss.close()
+	ss.what = strings.Join(args, " ")
 	tags, skip := tagList(o.tags, ss.cfg.List("TAGS_RUN")), tagList(o.skipTags, ss.cfg.List("TAGS_SKIP"))
 	copts := ss.compileOptions(args)
 	copts.Selected = func(t []string) bool { return run.SelectedByTags(t, tags, skip) }

@@ -54,6 +54,7 @@ type session struct {
 	closeLog func()
 	// watch sees every event beside the reporter.
 	watch func(event.Event)
+	what  string // the playbooks, for who finds a host locked
 }
 
 // watched is a sink with somebody looking over its shoulder.
@@ -69,6 +70,7 @@ func (w watched) Emit(e event.Event) {
 
 // open reads configuration, secrets, extra vars and inventory, in this order.
 func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
+	noQuestions.Store(o.cron)
 	ss := &session{s: s, o: o, mask: &mask.Masker{}, diags: &diag.List{}}
 	environ, wd := o.environ, o.dir
 	if environ == nil {
@@ -313,7 +315,7 @@ func (ss *session) connect() error {
 	for _, k := range container.Kinds() {
 		dialers[k] = container.Dialer{Kind: k}
 	}
-	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: dialers, Reconnect: time.Duration(ss.o.reconnect) * time.Second})
+	ss.pool = runner.New(runner.Options{Binaries: bins, Dialers: dialers, Reconnect: time.Duration(ss.o.reconnect) * time.Second, Lock: ss.lock()})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -15,10 +16,17 @@ import (
 // Rules of the terminal: questions go to and come from /dev/tty, never standard input or
 // output, so that both can be pipes. Without a terminal nothing is asked.
 
+// noQuestions: --cron was given.
+var noQuestions atomic.Bool
+
 // ask puts a question to the person at the terminal. ok is false when there is nobody, or
 // when the time (0: for ever) ran out.
 func ask(ctx context.Context, text string, echo bool, timeout time.Duration) (answer string, ok bool, err error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err == nil && noQuestions.Load() {
+		_ = tty.Close()
+		err = os.ErrNotExist
+	}
 	if err != nil {
 		return "", false, nil //nolint:nilerr // no terminal is no error
 	}
