@@ -34,6 +34,9 @@ func newDoc(s *Streams) *cobra.Command {
 	f.BoolVarP(&o.snippet, "snippet", "s", false, "print a task to start from")
 	f.StringVarP(&o.kind, "type", "t", "module", "module, filter, test or lookup")
 	f.CountVarP(&o.verbosity, "verbose", "v", "say more")
+	only := "doc shows what is built in"
+	refuseFlags(c, refused{"entry-point,e": "documentation of roles is not shown", "!metadata-dump": "use --list --json", "!no-fail-on-errors": only,
+		"module-path,M": only, "playbook-dir": only, "roles-path,r": "documentation of roles is not shown"})
 	return c
 }
 

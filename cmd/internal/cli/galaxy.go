@@ -55,6 +55,7 @@ func newGalaxy(s *Streams) *cobra.Command {
 	need := func(*cobra.Command, []string) error {
 		return withCode(exitUsage, fmt.Errorf("an action is needed: see --help"))
 	}
+	verboseParent(s, c)
 	role := &cobra.Command{Use: "role", Short: "Roles", Args: cobra.NoArgs, RunE: need}
 	collection := &cobra.Command{Use: "collection", Short: "Collections", Args: cobra.NoArgs, RunE: need}
 	c.AddCommand(role, collection)
@@ -103,7 +104,6 @@ func galaxyCommand(s *Streams, use, short string, args cobra.PositionalArgs, run
 	f := c.Flags()
 	f.BoolVarP(&o.ignoreCerts, "ignore-certs", "c", false, "do not check the certificates of https servers")
 	f.IntVar(&o.timeout, "timeout", 0, "seconds that a download may take (default 60)")
-	f.CountVarP(&o.verbosity, "verbose", "v", "say more")
 	for _, add := range flags {
 		add(o, f)
 	}

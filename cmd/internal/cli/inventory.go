@@ -44,6 +44,8 @@ func newInventory(s *Streams) *cobra.Command {
 	f.BoolVar(&o.export, "export", false, "with --list, variables where they are defined")
 	f.StringVar(&o.basedir, "playbook-dir", "", "directory whose group_vars and host_vars count as well")
 	f.StringVar(&o.output, "output", "", "write to this file")
+	refuseFlags(c, refused{"!list-hosts": "use --list or --graph"})
+	hide(f, "list-hosts")
 	return c
 }
 

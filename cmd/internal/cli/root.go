@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fettle/engine/diag"
@@ -146,6 +148,9 @@ func newRoot(s *Streams) *cobra.Command {
 	root.AddCommand(newPlaybook(s), newAdhoc(s), newPull(s), newInventory(s), newDoc(s), newCheck(s), newGraph(s), newFacts(s),
 		newDemo(s), newVersion(s), newShims(s), newTemplate(s), newVars(s), newVault(s), newConfig(s), newGalaxy(s), newConsole(s))
 	for _, c := range root.Commands() {
+		if slices.Contains(slices.Collect(maps.Values(shims)), c.Name()) {
+			c.Flags().Bool("version", false, "print the version")
+		}
 		if c.Args == nil {
 			c.Args = usageArgs(cobra.ArbitraryArgs)
 		} else {
@@ -158,6 +163,10 @@ func newRoot(s *Streams) *cobra.Command {
 // usageArgs gives wrong positional arguments the exit code of a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
+		if f := c.Flags().Lookup("version"); f != nil && f.Changed {
+			fmt.Fprintln(c.OutOrStdout(), ansibleVersionText())
+			return &codedError{code: exitOK}
+		}
 		if err := check(c, args); err != nil {
 			return withCode(exitUsage, fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath()))
 		}

@@ -20,7 +20,8 @@ type vaultCommand struct {
 	encryptID         string
 	output, stdinName string
 	names             []string
-	prompt            bool
+	prompt, showInput bool
+	skipTTY           bool
 	newID, newFile    string
 }
 
@@ -29,6 +30,7 @@ func newVault(s *Streams) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return withCode(exitUsage, errors.New("an action is needed: create, edit, view, encrypt, decrypt, rekey or encrypt_string"))
 		}}
+	verboseParent(s, c)
 	type action struct {
 		use, short string
 		run        func(context.Context, *Streams, *vaultCommand, *vault.Secrets, []string) error
@@ -70,6 +72,10 @@ func newVault(s *Streams) *cobra.Command {
 			f.StringArrayVarP(&o.names, "name", "n", nil, "name of the variable; may be repeated")
 			f.StringVar(&o.stdinName, "stdin-name", "", "name of the variable read from standard input")
 			f.BoolVarP(&o.prompt, "prompt", "p", false, "ask for the value")
+			f.BoolVar(&o.showInput, "show-input", false, "show the value while it is typed")
+		}
+		if strings.HasPrefix(a.use, "create") {
+			f.BoolVar(&o.skipTTY, "skip-tty-check", false, "start the editor without a terminal too")
 		}
 		if strings.HasPrefix(a.use, "rekey") {
 			f.StringVar(&o.newID, "new-vault-id", "", "the new vault identity")
@@ -225,6 +231,9 @@ func vaultRekey(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault
 // vaultCreate and vaultEdit show the plain text to an editor in a private directory in
 // memory where there is one, and overwrite it afterwards.
 func vaultCreate(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.Secrets, args []string) error {
+	if !s.Terminal && !o.skipTTY {
+		return withCode(exitOptions, errors.New("not a tty, editor cannot be opened"))
+	}
 	if _, err := os.Lstat(args[0]); err == nil {
 		return fmt.Errorf("%s exists, please use 'edit' instead", args[0])
 	}
@@ -309,7 +318,10 @@ func vaultEncryptString(ctx context.Context, s *Streams, o *vaultCommand, secret
 	}
 	switch {
 	case o.prompt:
-		text, err := askSecret(ctx, "String to encrypt: ")
+		text, ok, err := ask(ctx, "String to encrypt: ", o.showInput, 0)
+		if err == nil && !ok {
+			err = errors.New("cannot ask for the string to encrypt: there is no terminal")
+		}
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
+
+	"fettle/cmd/internal/config"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +26,40 @@ func newVersion(s *Streams) *cobra.Command {
 			fmt.Fprintln(s.Out, versionText())
 			return nil
 		},
+	}
+}
+
+// ansibleVersionText answers --version, in the form that tools around Ansible read.
+func ansibleVersionText() string {
+	if !asAnsible {
+		return versionText()
+	}
+	file, paths := "None", ""
+	if wd, err := os.Getwd(); err == nil {
+		cfg, _ := config.Load(os.Environ(), wd)
+		file, paths = first(cfg.File, "None"), strings.Join(cfg.List("COLLECTIONS_PATHS"), ":")
+	}
+	return fmt.Sprintf("%s [core %s]\n  config file = %s\n  ansible collection location = %s\n  executable location = %s\n  %s",
+		filepath.Base(os.Args[0]), ansibleVersion, file, paths, os.Args[0], strings.ReplaceAll(versionText(), "\n", "\n  "))
+}
+
+// verboseParent gives a command and those below it -v, which tells the configuration file.
+func verboseParent(s *Streams, c *cobra.Command) {
+	n := c.PersistentFlags().CountP("verbose", "v", "say more")
+	c.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if *n == 0 {
+			return nil
+		}
+		cfg, err := loadConfig(s)
+		if err != nil {
+			return err
+		}
+		if cfg.File == "" {
+			fmt.Fprintln(s.Out, "No config file found; using defaults")
+		} else {
+			fmt.Fprintf(s.Out, "Using %s as config file\n", cfg.File)
+		}
+		return nil
 	}
 }
 

@@ -37,6 +37,7 @@ func (s *Setting) Plugin() bool { return strings.Contains(s.Name, ":") }
 type Config struct {
 	File     string // the ansible.cfg that was read, or ""
 	settings []*Setting
+	ini      *iniFile // nil without a file
 	values   map[string]item
 	home     string
 	cwd      string
@@ -75,6 +76,7 @@ func load(environ []string, cwd, global string) (*Config, *diag.List) {
 			file = parseINI(c.File, string(text), diags)
 		}
 	}
+	c.ini = file
 	home := slices.IndexFunc(c.settings, func(s *Setting) bool { return s.Name == "ANSIBLE_HOME" })
 	c.set(c.settings[home], env, file, diags) // other defaults depend on it
 	for i, s := range c.settings {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"fettle/engine/diag"
@@ -155,4 +156,24 @@ func contains(keys []string, key string) bool {
 		}
 	}
 	return false
+}
+
+// UnknownKeys are the keys of the file, as section.key, that no setting has.
+func (c *Config) UnknownKeys() []string {
+	var out []string
+	if c.ini == nil {
+		return nil
+	}
+	for _, e := range c.ini.order {
+		name := e.section + "." + e.key
+		if !slices.ContainsFunc(c.settings, func(s *Setting) bool { return contains(s.INI, name) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// KnownEnv tells whether an environment variable belongs to a setting or chooses the file.
+func (c *Config) KnownEnv(name string) bool {
+	return name == "ANSIBLE_CONFIG" || slices.ContainsFunc(c.settings, func(s *Setting) bool { return slices.Contains(s.Env, name) })
 }
