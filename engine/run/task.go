@@ -465,6 +465,12 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 				o.result.SetString("msg", "")
 			}
 			o.ignored = u.ignore
+			if held, ok := o.result.GetString("failed_when_result"); ok && held == false { // failed_when has the last word
+				o.status, o.ignored = event.OK, false
+				if changed, _ := o.result.GetString("changed"); changed == true {
+					o.status = event.Changed
+				}
+			}
 			return o
 		}
 		u.retried(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})

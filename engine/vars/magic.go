@@ -141,7 +141,7 @@ func (s *Scope) hostvars() *value.Dict {
 			r.stubs[stub] = h
 			d.SetString(h.Name, stub)
 		}
-		if h := s.Store.Inventory.Implicit(); h != nil {
+		if h := s.Store.Inventory.Implicit(); h != nil && s.Store.used(h) {
 			stub := &value.Dict{}
 			r.stubs[stub] = h
 			d.SetString(h.Name, stub)
@@ -182,7 +182,7 @@ func (s *Store) HostVars(h *inventory.Host, playDir string) *value.Dict {
 	if v := st.view.Load(); v != nil && v.own == own && v.global == global && v.playDir == playDir {
 		return v.dict
 	}
-	d := (&Scope{Store: s, Host: st, PlayDir: playDir}).merge("hostvars", "vars")
+	d := (&Scope{Store: s, Host: st, PlayDir: playDir}).merge("hostvars", "vars", "omit")
 	st.view.Store(&hostView{own, global, playDir, d})
 	return d
 }
