@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -45,19 +44,6 @@ func (a authority) certify(t *testing.T, path string, kind uint32, key ssh.Publi
 		t.Fatal(err)
 	}
 	writeFile(t, path, string(ssh.MarshalAuthorizedKey(c)))
-}
-
-func publicKey(t *testing.T, path string) ssh.PublicKey {
-	t.Helper()
-	b, err := os.ReadFile(path + ".pub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, _, _, _, err := ssh.ParseAuthorizedKey(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }
 
 // A real sshd that lets in only whom the authority certified.
