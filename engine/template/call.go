@@ -17,8 +17,10 @@ type Call struct {
 	u    *unit
 	p    pos
 	rt   *rendering
-	room [8]value.Value // for Bind
-	used int            // of room
+	// takesUndefined: the function is called with undefined arguments too.
+	takesUndefined bool
+	room           [8]value.Value // for Bind
+	used           int            // of room
 }
 
 // At is the place of the call in the template's source.
@@ -312,9 +314,15 @@ func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && p.traits&UndefinedArgs != 0 {
 			continue
 		}
-		if u.Soft && c.Compat().old() {
+		if u.Soft && p.test {
+			continue
+		}
+		if u.Soft && (c.Compat().old() || p.name != "int" && p.name != "float" && p.name != "to_json") {
 			c.Args[i] = "" // what it prints as is what it counts as
 			continue
+		}
+		if u.Soft {
+			return nil, fmt.Errorf("%s", u.Hint)
 		}
 		return c.undefined(u)
 	}

@@ -93,13 +93,14 @@ func (c *compiler) call(x *nCall) ev {
 	if attr, ok := x.f.(*nAttr); ok { // a method call needs no bound method
 		return c.methodCall(x, attr, a)
 	}
-	fe := c.expr(x.f)
+	fe, takes := c.expr(x.f), calls(x, takesUndefined)
 	return func(f *frame) (value.Value, error) {
 		fn, err := fe(f)
 		if err != nil {
 			return nil, err
 		}
 		call := f.rt.c.newCall(u, x.p)
+		call.takesUndefined = takes
 		if err := a.eval(f, call); err != nil {
 			return nil, u.place(x.p, err)
 		}
@@ -109,8 +110,21 @@ func (c *compiler) call(x *nCall) ev {
 	}
 }
 
+// takesUndefined are the functions that deal with undefined arguments themselves.
+var takesUndefined = nameSet("lookup query q undef")
+
+func calls(x *nCall, names map[string]bool) bool {
+	n, ok := x.f.(*nName)
+	return ok && names[n.n]
+}
+
 // spread calls fn.
 func spread(call *Call, fn value.Value) (value.Value, error) {
+	if _, ok := fn.(Func); ok && !call.takesUndefined {
+		if u := call.undefinedArg(); u != nil {
+			return u, nil
+		}
+	}
 	r, err := invoke(fn, call)
 	return call.softened(r, err)
 }
@@ -132,6 +146,25 @@ func (c *Call) softened(r value.Value, err error) (value.Value, error) {
 	return &value.Undefined{Name: "result", Err: c.u.place(c.p, err)}, nil
 }
 
+// undefinedArg is an argument that is undefined: since 2.19 it is the result of the call, unless a
+// macro is called.
+func (c *Call) undefinedArg() *value.Undefined {
+	if c.C.e.opts.Compat.old() {
+		return nil
+	}
+	for _, a := range c.Args {
+		if u, ok := a.(*value.Undefined); ok && !u.Soft {
+			return u
+		}
+	}
+	for _, k := range c.KW {
+		if u, ok := k.Value.(*value.Undefined); ok && !u.Soft {
+			return u
+		}
+	}
+	return nil
+}
+
 // failed is the error of a result that stands for a failed call.
 func failed(v value.Value) error {
 	if u, ok := v.(*value.Undefined); ok && u.Err != nil {
@@ -151,6 +184,9 @@ func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
 		if traits.of(v) {
 			if err := a.eval(f, call); err != nil {
 				return nil, u.place(x.p, err)
+			}
+			if u := call.undefinedArg(); u != nil {
+				return u, nil
 			}
 			r, err := call.softened(callMethod(v, name, call))
 			f.rt.c.done(call)

@@ -491,7 +491,7 @@ func (c *compiler) dict(x *nDict) ev {
 func getAttr(v value.Value, name string) (value.Value, error) {
 	switch x := v.(type) {
 	case *value.Undefined:
-		return x, nil
+		return chained(x)
 	case *value.Secret:
 		r, err := getAttr(x.V, name)
 		return value.Mark(r, true), err
@@ -524,6 +524,17 @@ func getAttr(v value.Value, name string) (value.Value, error) {
 	return noAttr(v, name), nil
 }
 
+// chained is an attribute or item of something undefined: undefined as well, but an inline if
+// without else has none.
+func chained(u *value.Undefined) (value.Value, error) {
+	if u.Soft {
+		hard := *u
+		hard.Soft = false
+		return nil, &value.UndefinedError{Undefined: &hard}
+	}
+	return u, nil
+}
+
 func noAttr(v value.Value, name string) *value.Undefined {
 	return &value.Undefined{Name: name, Owner: objectName(v)}
 }
@@ -543,7 +554,7 @@ func objectName(v value.Value) string {
 // getItem is v[key]: an item, else for a text key an attribute.
 func getItem(v, key value.Value) (value.Value, error) {
 	if u, ok := v.(*value.Undefined); ok {
-		return u, nil
+		return chained(u)
 	}
 	switch k := key.(type) {
 	case *value.Undefined:

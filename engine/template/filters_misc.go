@@ -96,7 +96,10 @@ func filterXMLAttr(c *Call) (value.Value, error) {
 		if _, undefined := e.Value.(*value.Undefined); undefined || e.Value == nil {
 			continue
 		}
-		k := value.Str(e.Key)
+		k, ok := e.Key.(string)
+		if !ok {
+			return nil, fmt.Errorf("expected string or bytes-like object, got '%s'", value.TypeName(e.Key))
+		}
 		if strings.ContainsAny(k, " \t\n\r\f/>=") {
 			return nil, fmt.Errorf("Invalid character in attribute name: %s", value.Repr(k))
 		}

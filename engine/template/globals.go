@@ -30,7 +30,7 @@ func rangeFunc(c *Call) (value.Value, error) {
 		if _, isBig := a.(*big.Int); isBig {
 			return nil, &limitError{"range is too large"}
 		}
-		if u, isU := a.(*value.Undefined); isU {
+		if u, isU := a.(*value.Undefined); isU && !u.Soft {
 			return nil, &value.UndefinedError{Undefined: u}
 		}
 		if !ok {

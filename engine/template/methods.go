@@ -125,7 +125,7 @@ func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 	traits := methodTraits[name]
 	if traits&keepsUndefined == 0 {
 		for _, a := range c.Args {
-			if u, ok := a.(*value.Undefined); ok {
+			if u, ok := a.(*value.Undefined); ok && !u.Soft {
 				return nil, &value.UndefinedError{Undefined: u}
 			}
 		}

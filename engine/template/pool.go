@@ -39,7 +39,7 @@ func (c *Context) done(call *Call) {
 		call.KW = call.KW[:0]
 	}
 	clear(call.room[:call.used])
-	call.Args, call.used = call.Args[:0], 0
+	call.Args, call.used, call.takesUndefined = call.Args[:0], 0, false
 	if cap(call.Args) <= 64 && cap(call.KW) <= 64 {
 		c.pool.calls = append(c.pool.calls, call)
 	}

@@ -134,13 +134,14 @@ func (c *compiler) printRepeat(x *nBin) st {
 
 // printCall prints what a call gives; a macro writes it itself.
 func (c *compiler) printCall(x *nCall) st {
-	a, u, fe := c.arguments(x), c.u, c.expr(x.f)
+	a, u, fe, takes := c.arguments(x), c.u, c.expr(x.f), calls(x, takesUndefined)
 	return func(f *frame) error {
 		fn, err := fe(f)
 		if err != nil {
 			return err
 		}
 		call := f.rt.c.newCall(u, x.p)
+		call.takesUndefined = takes
 		if err := a.eval(f, call); err != nil {
 			return u.place(x.p, err)
 		}

@@ -43,6 +43,7 @@ type plugin struct {
 	name   string
 	call   Filter
 	traits Traits
+	test   bool
 	// touches: a filter that looks at the elements of containers.
 	touches bool
 }
@@ -94,7 +95,7 @@ func (r *registry) add(m map[string]*plugin, what, name string, f Filter, traits
 	if r.frozen || m[name] != nil {
 		panic(fmt.Sprintf("template: %s %s is registered twice or too late", what, name))
 	}
-	p := &plugin{name: name, call: f, touches: what == "filter" && !untouching[short(name)]}
+	p := &plugin{name: name, call: f, test: what == "test", touches: what == "filter" && !untouching[short(name)]}
 	for _, t := range traits {
 		p.traits |= t
 	}

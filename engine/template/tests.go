@@ -146,6 +146,11 @@ func testSameAs(c *Call) (bool, error) {
 		return false, fmt.Errorf("test_sameas() takes 2 arguments (%d given)", len(c.Args))
 	}
 	a, b := c.Args[0], c.Args[1]
+	for _, v := range c.Args {
+		if u, ok := v.(*value.Undefined); ok && !u.Soft && !c.Compat().old() {
+			return false, &value.UndefinedError{Undefined: u}
+		}
+	}
 	if value.TypeName(a) != value.TypeName(b) {
 		return false, nil
 	}

@@ -67,8 +67,9 @@ func Equal(a, b Value) (bool, error) {
 	}
 	for _, v := range [2]Value{a, b} {
 		if u, ok := v.(*Undefined); ok {
-			if o, both := b.(*Undefined); both && u != o && u.Soft && o.Soft {
-				return true, nil
+			if u.Soft {
+				o, both := b.(*Undefined)
+				return both && o.Soft, nil
 			}
 			return false, &UndefinedError{u}
 		}

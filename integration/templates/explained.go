@@ -45,6 +45,12 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 	}
 	if compat == "2.19" {
 		switch {
+		case strings.Contains(text, "(omit)"):
+			return "omit alone is an error"
+		case theirs.Error != nil && strings.HasSuffix(*theirs.Error, "unhashable type: 'list'") && strings.Contains(text, "partition"):
+			return "a tuple that a method gives cannot be a key"
+		case strings.Contains(ours.Repr, "&id0") && !strings.Contains(theirs.Repr, "&id0"):
+			return "anchors for elements of one variable that occur twice"
 		case strings.HasPrefix(theirs.Type, "bytes") || bytesShown.MatchString(theirs.Repr):
 			return "bytes become text in results"
 		case theirs.Error != nil && strings.Contains(*theirs.Error, "Type 'Undefined' is unsupported"):

@@ -275,6 +275,8 @@ func typeDebug(c *template.Call, a []value.Value) (value.Value, error) {
 	switch {
 	case !undefined:
 		return name, nil
+	case u.Soft:
+		return "Undefined", nil
 	case c.Compat() > template.V219:
 		return "AnsibleUndefined", nil
 	case u.Err != nil:
