@@ -265,7 +265,7 @@ func (c *compiler) plugin(p *plugin, kind, name string, at pos) *plugin {
 
 // defaultFilter compiles default(x) and default, by far the most frequent filter.
 func (c *compiler) defaultFilter(x *nFilter) ev {
-	v, u := c.expr(x.x), c.u
+	v := c.expr(x.x)
 	dflt := ev(func(*frame) (value.Value, error) { return "", nil })
 	if len(x.call.args) == 1 {
 		dflt = c.literal(x.call.args[0])
@@ -286,7 +286,10 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 		if _, ok := o.(*value.Undefined); !ok {
 			return o, nil
 		}
-		return d, u.place(x.p, failed(o))
+		if failed(o) != nil {
+			return o, nil
+		}
+		return d, nil
 	}
 }
 
@@ -315,7 +318,10 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 			return nil, u.place(a.p, err)
 		}
 		if _, ok := r.(*value.Undefined); ok {
-			return other, u.place(a.p, failed(r))
+			if failed(r) != nil {
+				return r, nil
+			}
+			return other, nil
 		}
 		return r, nil
 	}
@@ -353,7 +359,10 @@ func (c *compiler) test(x *nTest) ev {
 			e := c.attrOr(a, func(*frame) (value.Value, error) { return missing, nil })
 			return func(f *frame) (value.Value, error) {
 				o, err := e(f)
-				return (o == missing) == want, err
+				if err != nil || failed(o) != nil {
+					return o, err
+				}
+				return (o == missing) == want, nil
 			}
 		}
 		return func(f *frame) (value.Value, error) {
@@ -362,7 +371,10 @@ func (c *compiler) test(x *nTest) ev {
 				return nil, err
 			}
 			_, is := o.(*value.Undefined)
-			return is == want, u.place(x.p, failed(o))
+			if failed(o) != nil {
+				return o, nil
+			}
+			return is == want, nil
 		}
 	}
 	p := c.plugin(plugins.test(x.n), "test", x.n, x.p)
@@ -379,9 +391,7 @@ func (c *compiler) test(x *nTest) ev {
 		if un, ok := r.(*value.Undefined); ok && err == nil {
 			err = &value.UndefinedError{Undefined: un}
 		}
-		if _, undefined := err.(*value.UndefinedError); !undefined {
-			r, err = call.softened(r, err)
-		}
+		r, err = call.softened(r, err)
 		f.rt.c.done(call)
 		if err != nil {
 			return nil, u.place(x.p, err)

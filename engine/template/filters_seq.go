@@ -172,6 +172,8 @@ func foldCase(v value.Value) value.Value {
 		return lower(string(s))
 	case *value.Secret:
 		return foldCase(s.V)
+	case *group:
+		return s.t
 	}
 	return v
 }
@@ -225,6 +227,9 @@ func (c *Call) text(v value.Value) (string, bool, error) {
 
 func filterReverse(c *Call) (value.Value, error) {
 	v := c.Args[0]
+	if t, ok := v.(value.Text); ok {
+		v = string(t)
+	}
 	if s, ok := v.(string); ok {
 		return value.Slice(s, nil, nil, int64(-1))
 	}

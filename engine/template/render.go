@@ -170,8 +170,14 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 
 // withNewlines gives a text the newlines back that ended its source.
 func (u *unit) withNewlines(v value.Value) value.Value {
-	if s, ok := v.(string); ok && u.newlines > 0 {
+	if u.newlines == 0 {
+		return v
+	}
+	switch s := v.(type) {
+	case string:
 		return s + strings.Repeat("\n", max(u.newlines-trailingNewlines(s), 0))
+	case value.Text:
+		return s + value.Text(strings.Repeat("\n", max(u.newlines-trailingNewlines(string(s)), 0)))
 	}
 	return v
 }

@@ -267,6 +267,10 @@ func (p *jsonParser) escape(b *strings.Builder) error {
 				p.i = save
 			}
 		}
+		if r >= 0xdc80 && r <= 0xdcff { // a byte that is no text, as it is written
+			b.WriteByte(byte(r))
+			return nil
+		}
 		b.WriteRune(r)
 		return nil
 	}

@@ -37,6 +37,14 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "a plugin or argument newer than this Ansible"
 		case strings.Contains(text, "omit"):
 			return "omit is only known to tasks"
+		case strings.HasPrefix(theirs.Repr, "'{{") || strings.HasPrefix(theirs.Repr, "\"{{"):
+			return "Ansible gives up and returns the template"
+		case compat == "2.16-native" && c["kind"] == "file" && strings.ReplaceAll(theirs.Repr, "None", "") == strings.ReplaceAll(ours.Repr, "None", ""):
+			return "None in template files of the native mode"
+		case theirs.Type == "NativeJinjaText":
+			return "text that keeps being text after a method"
+		case theirs.Error != nil && strings.Contains(*theirs.Error, "name 'nan'"), strings.Contains(text, "is_integer"):
+			return "later versions of Python and Ansible do better"
 		case theirs.Type == "Undefined" && ours.Repr == "''":
 			return "an inline if without else shows as empty text"
 		case strings.Contains(text, "|string") && strings.Contains(theirs.Repr, "AnsibleUndefined("):
@@ -49,6 +57,10 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "omit alone is an error"
 		case theirs.Error != nil && strings.HasSuffix(*theirs.Error, "unhashable type: 'list'") && strings.Contains(text, "partition"):
 			return "a tuple that a method gives cannot be a key"
+		case theirs.Error != nil && strings.Contains(*theirs.Error, "inline if-expression"):
+			return "an inline if without else shows as empty text"
+		case theirs.Error != nil && strings.HasSuffix(*theirs.Error, "unhashable type: 'list'"):
+			return "a tuple that a call gives cannot be a key"
 		case strings.Contains(ours.Repr, "&id0") && !strings.Contains(theirs.Repr, "&id0"):
 			return "anchors for elements of one variable that occur twice"
 		case strings.HasPrefix(theirs.Type, "bytes") || bytesShown.MatchString(theirs.Repr):
@@ -58,6 +70,14 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 		case strings.Contains(text, "range(") && theirs.Error != nil && strings.Contains(*theirs.Error, "Type 'range' is unsupported"):
 			return "a range in a template file"
 		}
+	}
+	switch {
+	case strings.Contains(text, "|e)"):
+		return "escape gives plain text instead of Markup"
+	case strings.Contains(theirs.Repr, `\ud`):
+		return "texts that are no UTF-8"
+	case strings.Contains(ours.Repr, "\ufffd"):
+		return "texts that are no UTF-8"
 	}
 	if setFilter.MatchString(text) && sameLetters(theirs.Repr, ours.Repr) {
 		return "the order of a set, which Python does not define"

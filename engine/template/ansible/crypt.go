@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	filter("password_hash(password, hashtype='sha512', salt=None, salt_size=None, rounds=None, ident=None)", passwordHash, template.Plain)
+	filter("password_hash(password, hashtype='sha512', salt=None, salt_size=None, rounds=None, ident=None)", passwordHash)
 }
 
 // scheme is a way to hash passwords for crypt(3).

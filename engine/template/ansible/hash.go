@@ -21,13 +21,13 @@ import (
 )
 
 func init() {
-	filter("md5(data)", digest("md5"), template.Plain)
-	filter("sha1(data)", digest("sha1"), template.Plain)
-	filter("checksum(data)", digest("sha1"), template.Plain)
+	filter("md5(data)", digest("md5"))
+	filter("sha1(data)", digest("sha1"))
+	filter("checksum(data)", digest("sha1"))
 	filter("hash(data, hashtype='sha1')", func(c *template.Call, a []value.Value) (value.Value, error) {
 		return digest(text(a[1]))(c, a)
-	}, template.Plain)
-	filter("to_uuid(string, namespace='361E6D51-FAEC-444A-9079-341386DA8E2E')", toUUID, template.Plain)
+	})
+	filter("to_uuid(string, namespace='361E6D51-FAEC-444A-9079-341386DA8E2E')", toUUID)
 }
 
 // newHash is hashlib.new.

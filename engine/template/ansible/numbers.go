@@ -210,18 +210,21 @@ func humanToBytes(c *template.Call, a []value.Value) (value.Value, error) {
 		unit = text(a[1])
 	}
 	if unit == "" {
-		return int64(math.RoundToEven(num)), nil
+		return wholeNumber(math.RoundToEven(num)), nil
 	}
 	size, err := unitSize(unit, isTrue(a[2]), s)
 	if err != nil {
 		return nil, err
 	}
-	f := math.RoundToEven(num * size)
+	return wholeNumber(math.RoundToEven(num * size)), nil
+}
+
+func wholeNumber(f float64) value.Value {
 	if math.Abs(f) < 1<<62 {
-		return int64(f), nil
+		return int64(f)
 	}
 	b, _ := new(big.Float).SetFloat64(f).Int(nil)
-	return value.FromBig(b), nil
+	return value.FromBig(b)
 }
 
 func unitSize(unit string, isbits bool, s string) (float64, error) {

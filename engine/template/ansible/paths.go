@@ -23,7 +23,7 @@ func init() {
 		"win_basename": func(s string) string { _, tail := winSplit(s); return tail },
 		"win_dirname":  func(s string) string { head, _ := winSplit(s); return head },
 	} {
-		filter(name+"(path)", onPath(name, f), template.Plain)
+		filter(name+"(path)", onPath(name, f))
 	}
 	filter("win_splitdrive(path)", func(_ *template.Call, a []value.Value) (value.Value, error) {
 		if err := isPath(a[0]); err != nil {
@@ -39,9 +39,9 @@ func init() {
 		root, ext := splitExt(text(a[0]))
 		return value.Tuple{root, ext}, nil
 	})
-	filter("relpath(path, start=None)", relPath, template.Plain)
-	filter("path_join(paths)", pathJoin, template.Plain)
-	filter("commonpath(paths)", commonPath, template.Plain)
+	filter("relpath(path, start=None)", relPath)
+	filter("path_join(paths)", pathJoin)
+	filter("commonpath(paths)", commonPath)
 	filter("fileglob(pathname)", globFilter)
 	pathTests()
 }
@@ -334,7 +334,7 @@ func pathTests() {
 	lstat("link_exists", func(os.FileInfo) bool { return true })
 	// abs is also a filter of Jinja2; as a test it looks at a path.
 	test("abs is_abs", "path(path)", func(_ *template.Call, a []value.Value) (bool, error) {
-		return strings.HasPrefix(text(a[0]), "/"), nil
+		return strings.HasPrefix(text(a[0]), "/"), isPath(a[0])
 	})
 	test("same_file is_same_file", "path(a, b)", func(_ *template.Call, a []value.Value) (bool, error) {
 		x, err := os.Stat(text(a[0]))

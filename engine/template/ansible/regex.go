@@ -11,10 +11,10 @@ import (
 )
 
 func init() {
-	filter("regex_replace(value='', pattern='', replacement='', ignorecase=False, multiline=False, count=0, mandatory_count=0)", regexReplace, template.Plain)
+	filter("regex_replace(value='', pattern='', replacement='', ignorecase=False, multiline=False, count=0, mandatory_count=0)", regexReplace)
 	filter("regex_findall(value, regex, multiline=False, ignorecase=False)", regexFindall)
 	filter("regex_search(value, regex, *args, **kwargs)", regexSearch)
-	filter("regex_escape(string, re_type='python')", regexEscape, template.Plain)
+	filter("regex_escape(string, re_type='python')", regexEscape)
 	test("match", "match(value, pattern='', ignorecase=False, multiline=False)", regexTest("match"))
 	test("search", "search(value, pattern='', ignorecase=False, multiline=False)", regexTest("search"))
 	test("regex", "regex(value='', pattern='', ignorecase=False, multiline=False, match_type='search')", regexAny)

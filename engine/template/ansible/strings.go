@@ -11,10 +11,10 @@ import (
 )
 
 func init() {
-	filter("b64encode(string, encoding='utf-8', urlsafe=False)", b64encode, template.Plain)
-	filter("b64decode(string, encoding='utf-8', urlsafe=False)", b64decode, template.Plain)
-	filter("quote(value)", quote, template.Plain)
-	filter("comment(text, style='plain', **kw)", comment, template.Plain)
+	filter("b64encode(string, encoding='utf-8', urlsafe=False)", b64encode)
+	filter("b64decode(string, encoding='utf-8', urlsafe=False)", b64decode)
+	filter("quote(value)", quote)
+	filter("comment(text, style='plain', **kw)", comment)
 	filter("split(value, sep=None, maxsplit=-1)", split)
 	filter("type_debug(value)", typeDebug, template.Undefined)
 	filter("ternary(value, true_val, false_val, none_val=None)", ternary, template.UndefinedArgs)

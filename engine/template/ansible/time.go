@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	filter("strftime(string_format, second=None, utc=False)", strftimeFilter, template.Plain)
+	filter("strftime(string_format, second=None, utc=False)", strftimeFilter)
 	filter("to_datetime(string, format='%Y-%m-%d %H:%M:%S')", toDatetime)
 	template.SetStrftime(strftime)
 }

@@ -15,7 +15,7 @@ func init() {
 			return nil, fmt.Errorf("'%s' object has no attribute 'replace'", value.TypeName(a[0]))
 		}
 		return unquotePlus(text(a[0])), nil
-	}, template.Plain)
+	})
 	filter("urlsplit(value, query='', alias='urlsplit')", urlsplit)
 	test("uri", "uri(value, schemes=None)", func(_ *template.Call, a []value.Value) (bool, error) { return isURI(a[0], a[1]) })
 	test("url", "url(value, schemes=None)", isURL)
@@ -122,6 +122,9 @@ func (u splitURL) hostPort() (host, port value.Value, err error) {
 }
 
 func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
+	if a[0] != nil && !isText(a[0]) {
+		return nil, fmt.Errorf("'%s' object has no attribute 'decode'", value.TypeName(a[0]))
+	}
 	u, err := parseURL(text(a[0]))
 	if err != nil {
 		return nil, err
@@ -145,6 +148,9 @@ func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
 
 // isURI is very tolerant: without schemes every text that can be parsed is one.
 func isURI(v, schemes value.Value) (bool, error) {
+	if v != nil && !isText(v) {
+		return false, nil
+	}
 	u, err := parseURL(text(v))
 	if err != nil || schemes == nil {
 		return err == nil, nil

@@ -11,8 +11,8 @@ import (
 )
 
 func init() {
-	filter("vault(data, secret, salt=None, vault_id='filter_default', wrap_object=False, vaultid=None)", vaultFilter, template.Plain)
-	filter("unvault(vault, secret, vault_id='filter_default', vaultid=None)", unvaultFilter, template.Lazy, template.Plain)
+	filter("vault(data, secret, salt=None, vault_id='filter_default', wrap_object=False, vaultid=None)", vaultFilter)
+	filter("unvault(vault, secret, vault_id='filter_default', vaultid=None)", unvaultFilter, template.Lazy)
 	test("vault_encrypted", "vault_encrypted(value)", isEncrypted, template.Lazy)
 	test("vaulted_file", "vaulted_file(path)", func(_ *template.Call, a []value.Value) (bool, error) {
 		raw, err := os.ReadFile(text(a[0]))
