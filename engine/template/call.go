@@ -287,6 +287,9 @@ func undefinedIn(v value.Value) *value.Undefined {
 // plain marks text results in string mode.
 func (p *plugin) plain(c *Call, f Filter) (value.Value, error) {
 	v, err := f(c)
+	if r, ok := v.(*value.Range); ok && !c.Compat().old() && !p.test {
+		v = listed(r)
+	}
 	if p.traits&Plain != 0 && c.C != nil && c.C.e.opts.Compat.literals() {
 		if s, ok := v.(string); ok {
 			return value.Text(s), err

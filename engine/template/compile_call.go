@@ -284,6 +284,9 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 			return nil, err
 		}
 		if _, ok := o.(*value.Undefined); !ok {
+			if r, isRange := o.(*value.Range); isRange && !f.rt.c.e.opts.Compat.old() {
+				return listed(r), nil
+			}
 			return o, nil
 		}
 		if failed(o) != nil {

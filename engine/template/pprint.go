@@ -7,8 +7,15 @@ import (
 	"fettle/engine/value"
 )
 
-// filterPPrint is Python's pprint.pformat with its defaults: 80 columns, sorted dicts.
+// filterPPrint is Python's pprint.pformat with its defaults: 80 columns, sorted dicts. Since 2.19
+// lists and dicts are of types that it does not know, and which it prints as they are.
 func filterPPrint(c *Call) (value.Value, error) {
+	switch c.Args[0].(type) {
+	case *value.List, *value.Dict:
+		if !c.Compat().old() {
+			return value.Repr(c.Args[0]), nil
+		}
+	}
 	p := pprinter{width: 80}
 	p.format(c.Args[0], 0, 0)
 	return p.b.String(), nil

@@ -29,6 +29,9 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "shows addresses or internals of Python"
 		}
 	}
+	if strings.Contains(text, "setdefault(") || strings.Contains(text, "relpath(") {
+		return "changes variables, or depends on the working directory"
+	}
 	if compat != "2.19" {
 		switch {
 		case theirs.Type == "Markup" || strings.Contains(theirs.Repr, "Markup("):
@@ -81,6 +84,9 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 	}
 	if setFilter.MatchString(text) && sameLetters(theirs.Repr, ours.Repr) {
 		return "the order of a set, which Python does not define"
+	}
+	if strings.Contains(theirs.Repr, "datetime.date") || theirs.Type == "date" || theirs.Type == "datetime" {
+		return "dates are text"
 	}
 	if ours.Error != nil && strings.Contains(*ours.Error, "complex results") {
 		return "complex numbers are refused"

@@ -76,7 +76,7 @@ var groups = map[string]patterns{
 			"{M}|rekey_on_member('k', duplicates='overwrite')", "{D}.get({S}, {A})", "{D}[{S}]", "{D}.a", "{D}|attr('a')", "{D}.get({S})", "{D}.setdefault({S}, {A})", "{D}|from_yaml"},
 		"B": {"{D} == {D}", "{L} < {L}", "{L} is contains({A})", "{L} is subset({L})", "{L} is superset {L}", "{A} is in({L})", "{L} is any", "{L} is all", "{D}.keys() == {D}.keys()", "{A} in {A}"}},
 	"misc": {"S": {"{S}|hash({S})", "{S}|hash('sha1')", "{S}|md5", "{S}|sha1", "{S}|checksum", "{S}|b64encode", "{S}|b64encode|b64decode", "{S}|b64decode", "{S}|basename", "{S}|dirname", "{S}|expanduser",
-		"{S}|win_basename", "{S}|win_dirname", "{S}|relpath('/etc/x')", "{S}|commonpath", "{S}|normpath", "{S}|quote", "{S}|comment", "{S}|comment('c')", "{S}|comment(decoration={S})", "{S}|regex_replace({P}, {S})",
+		"{S}|win_basename", "{S}|win_dirname", "{S}|commonpath", "{S}|normpath", "{S}|quote", "{S}|comment", "{S}|comment('c')", "{S}|comment(decoration={S})", "{S}|regex_replace({P}, {S})",
 		"{S}|regex_replace({P}, '\\\\1')", "{S}|regex_search({P})", "{S}|regex_escape", "{S}|regex_escape('posix_basic')", "{S}|to_uuid", "{B}|ternary({A}, {A})", "{A}|ternary({A}, {A}, {A})",
 		"{S}|urldecode", "{S}|urlsplit('hostname')", "'http://u:p@h.x:80/a?b=c#d'|urlsplit({S})", "{I}|strftime_x", "'%Y-%m-%d'|strftime({I})", "'%H:%M'|strftime({I}, utc=true)", "{A}|mandatory", "{A}|bool|string",
 		"{L}|path_join", "{S}|path_join", "{A}|type_debug", "{S}|splitext|first", "{S}|win_splitdrive|last", "{S}|regex_replace({P}, {S}, ignorecase=true)", "{S}|regex_replace({P}, {S}, count={N})"},

@@ -34,7 +34,11 @@ func jsonArgs(j *value.JSON, kw []value.Keyword) (seps [2]string, noNaN bool, er
 			seps = [2]string{text(vs[0]), text(vs[1])}
 		case "allow_nan":
 			noNaN = !isTrue(k.Value)
-		case "skipkeys", "check_circular", "vault_to_text", "preprocess_unsafe", "profile", "cls":
+		case "profile":
+			if n := text(k.Value); k.Value != nil && n != "tagless" && n != "legacy" {
+				err = fmt.Errorf("Unknown profile name %s.", value.Repr(n))
+			}
+		case "skipkeys", "check_circular", "vault_to_text", "preprocess_unsafe", "cls":
 		default:
 			err = fmt.Errorf("to_json() got an unexpected keyword argument '%s'", k.Name)
 		}

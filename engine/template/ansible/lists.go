@@ -20,7 +20,7 @@ func init() {
 	filter("combinations(values, r)", combinations)
 }
 
-const maxElements = 10_000_000
+const maxElements = value.MaxItems
 
 var errTooMany = errors.New("the result has too many elements")
 
@@ -278,7 +278,7 @@ func product(c *template.Call, a []value.Value) (value.Value, error) {
 func cartesian(cols [][]value.Value) ([]value.Value, error) {
 	total := 1
 	for _, col := range cols {
-		if total *= len(col); total > maxElements {
+		if total *= len(col); total*max(len(cols), 1) > maxElements {
 			return nil, errTooMany
 		}
 	}
@@ -348,7 +348,7 @@ func choose(vs []value.Value, r int64, ordered bool) ([]value.Value, error) {
 	var walk func(from int) error
 	walk = func(from int) error {
 		if len(pick) == int(r) {
-			if len(out) >= maxElements {
+			if len(out)*max(len(pick), 1) >= maxElements {
 				return errTooMany
 			}
 			out = append(out, slices.Clone(pick))

@@ -74,6 +74,11 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 		}
 		if u, missing := v.(*value.Undefined); missing {
 			dflt, ok := o.all["default"]
+			if ok && c.Compat() <= template.V219 && c.Scope() != nil {
+				if _, set := c.Scope().Lookup(name); set { // the default is for names, not for values
+					return nil, &value.UndefinedError{Undefined: u}
+				}
+			}
 			if !ok {
 				return nil, &missingVariable{name, &value.UndefinedError{Undefined: u}}
 			}

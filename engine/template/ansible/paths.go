@@ -161,8 +161,11 @@ func realPath(s string) string {
 }
 
 func relPath(_ *template.Call, a []value.Value) (value.Value, error) {
-	if text(a[0]) == "" {
+	if a[0] == nil || a[0] == "" {
 		return nil, errors.New("no path specified")
+	}
+	if err := isPath(a[0]); err != nil {
+		return nil, err
 	}
 	start := "."
 	if a[1] != nil {
