@@ -5,7 +5,7 @@ LDFLAGS  = -s -w -X fettle/cmd/internal/cli.Version=$(VERSION)
 EMBED    = engine/runner/embed
 # Runners that are built into fettle, and all that "make runners" puts beside it.
 BUILTIN  = linux-amd64 linux-arm64
-RUNNERS ?= $(BUILTIN) linux-386 linux-arm linux-riscv64 linux-ppc64le linux-s390x freebsd-amd64 freebsd-arm64 openbsd-amd64 darwin-amd64 darwin-arm64
+RUNNERS ?= $(BUILTIN) linux-386 linux-arm linux-riscv64 linux-ppc64le linux-s390x
 # Small is more than fast here: a runner waits for the machine, not for itself.
 RUNFLAGS = -trimpath -buildvcs=false -gcflags=all=-l -ldflags '-s -w -buildid='
 # xz filters for machine code.

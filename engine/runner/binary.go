@@ -100,14 +100,13 @@ func (b *Binaries) add(dir fs.FS) error {
 	return nil
 }
 
-// unsupported says what can be done about a platform without runner.
+// unsupported says what can be done about a platform without runner. The modules are
+// written for Linux; other systems have raw only.
 func (b *Binaries) unsupported(uname string) string {
 	msg := fmt.Sprintf("there is no runner for its platform, %s", uname)
 	for arch, names := range machines {
-		for os, system := range systems {
-			if name, found := strings.CutPrefix(uname, system+" "); found && slices.Contains(names, name) {
-				return msg + fmt.Sprintf(": build it with \"make runners RUNNERS=%s-%s\" and put the files of that name from bin/runners into %s", os, arch, b.dir)
-			}
+		if name, found := strings.CutPrefix(uname, "Linux "); found && slices.Contains(names, name) {
+			return msg + fmt.Sprintf(": build it with \"make runners RUNNERS=linux-%s\" and put the files of that name from bin/runners into %s", arch, b.dir)
 		}
 	}
 	return msg

@@ -129,6 +129,9 @@ func TestRunnersBeside(t *testing.T) {
 	if msg := b.unsupported("Linux riscv64"); !strings.Contains(msg, "RUNNERS=linux-riscv64") || !strings.Contains(msg, dir) {
 		t.Error(msg)
 	}
+	if msg := b.unsupported("FreeBSD amd64"); strings.Contains(msg, "make runners") {
+		t.Errorf("%s: it does not build for that", msg)
+	}
 	must(t, b.add(os.DirFS(dir)))
 	x := b.forUname("Linux riscv64")
 	if x == nil || x.SHA256 != sum || len(b.extra) != 0 {

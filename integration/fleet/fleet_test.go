@@ -193,6 +193,39 @@ func TestManyStartFast(t *testing.T) {
 }
 
 // TestBadSSHDOption must say what sshd says, and soon.
+// Simulated hosts take SSH connections with their own key and run modules; nothing is left.
+func TestSimulated(t *testing.T) {
+	s, err := fleet.Simulate(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inventory, err := os.ReadFile(s.Inventory)
+	if err != nil || strings.Count(string(inventory), "ansible_port=") != 3 {
+		t.Fatalf("%s %v", inventory, err)
+	}
+	pem, err := os.ReadFile(filepath.Join(s.Dir, "id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.ParsePrivateKey(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, srv := range s.Servers {
+		c, err := ssh.Dial("tcp", srv.Addr().String(), &ssh.ClientConfig{User: "sim", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.FixedHostKey(srv.HostKey())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(s.Dir); err == nil {
+		t.Error("its directory is left")
+	}
+}
+
 func TestBadSSHDOption(t *testing.T) {
 	if why := fleet.Missing(fleet.Light(1)); why != "" {
 		t.Skip(why)
