@@ -20,7 +20,7 @@ func (h *Host) Fetch(ctx context.Context, address string, validateCerts bool) (s
 	if err != nil {
 		return "", err
 	}
-	dest := filepath.Join(dir, "content")
+	dest := filepath.Join(dir, fileName(address))
 	out, err := h.callOther(ctx, "ansible.builtin.get_url", value.DictOf("url", address, "dest", dest, "validate_certs", validateCerts))
 	if err != nil {
 		return "", err
@@ -33,6 +33,21 @@ func (h *Host) Fetch(ctx context.Context, address string, validateCerts bool) (s
 		return "", Failf("Failure downloading %s, %s", address, cmp.Or(answer.Response, answer.Msg))
 	}
 	return dest, nil
+}
+
+// fileName is what an address calls its file: programs go by the ending.
+func fileName(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	address, _, _ = strings.Cut(address, "?")
+	_, path, _ := strings.Cut(address, "://")
+	_, path, _ = strings.Cut(path, "/")
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if name == "" || name[0] == '.' || strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~-", r)
+	}) {
+		return "content"
+	}
+	return name
 }
 
 // callOther runs another module for this one, really and not in check mode.

@@ -108,7 +108,6 @@ var Keywords = []Keyword{
 	{"roles", OnPlay, Child},
 	{"run_once", onAll, Any},
 	{"serial", OnPlay, List},
-	{"static", OnTask, Any},
 	{"strategy", OnPlay, Any},
 	{"tags", onAll, List},
 	{"tasks", OnPlay, Child},
@@ -154,7 +153,7 @@ func Reserved(name string) bool {
 	switch name {
 	case "lipsum", "range", "dict", "cycler", "joiner", "namespace", "lookup", "query", "q", "now", "undef", "with_", "loop_with":
 		return true
-	case "vars", "when", "user", "role", "static":
+	case "vars", "when", "user", "role":
 		return false
 	}
 	_, ok := Find(name, OnPlay|OnBlock|OnTask)
@@ -179,4 +178,5 @@ var Gone = map[string]string{
 	"accelerate":           "remove it",
 	"fireball":             "remove it",
 	"only_if":              "write when",
+	"static":               "write import_tasks or include_tasks",
 }

@@ -155,7 +155,6 @@ func (p *parser) taskKey(parts *taskParts, on ast.Object, pair yamlv.Pair) {
 		parts.with = append(parts.with, pair)
 	case name == "loop_control":
 		parts.control = pair.Value
-	case name == "static":
 	case isKeyword:
 		t.Attrs = append(t.Attrs, p.attr(k, pair.Key, pair.Value))
 	case strings.HasPrefix(name, "with_"):
