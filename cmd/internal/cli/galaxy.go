@@ -29,7 +29,7 @@ type galaxyOptions struct {
 	file, output, format      string
 	initPath, skeleton, kind  string
 	extraVars                 []string
-	timeout, verbosity        int
+	timeout                   int
 	implicit                  bool // `ansible-galaxy install` without role or collection
 	collections               bool // the command is one for collections
 }
