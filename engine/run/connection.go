@@ -151,7 +151,8 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 	get(&t.User, d.User, kw.RemoteUser, "ansible_user", "ansible_ssh_user")
 	get(&t.Password, d.Password, none, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 	get(&key, d.KeyFile, none, "ansible_private_key_file", "ansible_ssh_private_key_file")
-	get(&t.KeyPassphrase, "", none, "ansible_ssh_private_key_passphrase")
+	get(&t.PrivateKey, "", none, "ansible_private_key", "ansible_ssh_private_key")
+	get(&t.KeyPassphrase, "", none, "ansible_private_key_passphrase", "ansible_ssh_private_key_passphrase")
 	get(&args, d.SSHArgs, none, "ansible_ssh_args")
 	get(&common, d.CommonArgs, none, "ansible_ssh_common_args")
 	get(&extra, d.ExtraArgs, none, "ansible_ssh_extra_args")
@@ -176,7 +177,22 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 	t.Connection = transport.Name(t.Connection)
 	t.SSHArgs, t.CommonArgs = splitArgs(args), append(splitArgs(common), splitArgs(extra)...)
 	t.Extra, err = s.extra(t.Connection)
+	r.hide(t)
 	return t, err
+}
+
+// hide masks what lets somebody in. A password that is the user's name is no secret.
+func (r *run) hide(t *transport.Target) {
+	if t.Password != t.User {
+		r.Masker.Add(t.Password)
+	}
+	r.Masker.Add(t.KeyPassphrase)
+	r.Masker.Add(t.PrivateKey)
+	for n, v := range t.Extra {
+		if strings.HasSuffix(n, "_token") || strings.HasSuffix(n, "_api_key") || strings.HasSuffix(n, "_password") {
+			r.Masker.Add(v)
+		}
+	}
 }
 
 // extra are the variables that only some connections know.

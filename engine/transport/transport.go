@@ -5,6 +5,7 @@ package transport
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -57,6 +58,7 @@ type Target struct {
 	User          string
 	Password      string
 	KeyFiles      []string
+	PrivateKey    string // the key itself, not a file; tried before the others
 	KeyPassphrase string
 	// HostKeyChecking as ansible's host_key_checking.
 	HostKeyChecking bool
@@ -74,6 +76,9 @@ func (t *Target) Var(name string) string { return t.Extra[name] }
 // Key identifies a pooled connection.
 func (t *Target) Key() string {
 	key := fmt.Sprintf("%s|%s|%s|%d|%q|%q|%q", t.Connection, t.User, t.Address, t.Port, t.KeyFiles, t.SSHArgs, t.CommonArgs)
+	if t.PrivateKey != "" {
+		key += fmt.Sprintf("|key %x", sha256.Sum256([]byte(t.PrivateKey)))
+	}
 	for _, n := range slices.Sorted(maps.Keys(t.Extra)) {
 		key += fmt.Sprintf("|%s=%q", n, t.Extra[n])
 	}

@@ -13,6 +13,7 @@ var connections = []string{"ssh", "openssh", "local", "docker", "podman", "kubec
 var steering = map[string]bool{
 	"ansible_connection": true, "ansible_host": true, "ansible_port": true, "ansible_user": true, "ansible_password": true,
 	"ansible_remote_addr": true, "ansible_remote_port": true, "ansible_remote_user": true, "ansible_private_key_file": true,
+	"ansible_private_key": true, "ansible_private_key_passphrase": true,
 	"ansible_timeout": true, "ansible_pipelining": true, "ansible_host_key_checking": true, "ansible_remote_tmp": true, "ansible_async_dir": true,
 	"ansible_common_remote_group": true, "ansible_system_tmpdirs": true, "ansible_module_lang": true, "ansible_admin_users": true,
 	"ansible_rsync_path": true, "ansible_facts": true, "ansible_delegated_vars": true, "ansible_become": true,

@@ -78,6 +78,9 @@ func (h *host) dial(ctx context.Context) (transport.Conn, error) {
 	if strings.HasPrefix(h.name, "-") {
 		return nil, fmt.Errorf("%q is no name of a host", h.name)
 	}
+	if h.t.PrivateKey != "" {
+		return nil, errors.New("ansible_private_key is for the built-in client (connection ssh): put the key into a file or an agent")
+	}
 	var err error
 	name := h.t.Var("ansible_ssh_executable")
 	if name == "" {

@@ -144,6 +144,7 @@ func TestRefusals(t *testing.T) {
 	d := newDialer(t)
 	for want, change := range map[string]func(*transport.Target){
 		"Connection refused":          func(x *transport.Target) { x.Port = 1 },
+		"ansible_private_key is for":  func(x *transport.Target) { x.PrivateKey = "x" },
 		"makes no sense here":         func(x *transport.Target) { x.CommonArgs = []string{"-W", "a:1"} },
 		"is no name of a host":        func(x *transport.Target) { x.Address = "-oProxyCommand=touch /tmp/x" },
 		"nosuchssh is not there":      func(x *transport.Target) { x.Extra = map[string]string{"ansible_ssh_executable": "nosuchssh"} },

@@ -75,7 +75,7 @@ func (l *login) signers() []ssh.Signer {
 	files, locked, publics := l.fileSigners()
 	agents := l.agentSigners(publics)
 	all := slices.Concat(files, agents)
-	if l.s.defaultKeys {
+	if l.s.defaultKeys && l.s.privateKey == "" {
 		all = slices.Concat(agents, files)
 	}
 	for _, k := range locked {
@@ -88,6 +88,13 @@ func (l *login) signers() []ssh.Signer {
 
 // fileSigners opens the key files; locked are those that need a passphrase first.
 func (l *login) fileSigners() (signers, locked []ssh.Signer, publics []ssh.PublicKey) {
+	if text := l.s.privateKey; text != "" {
+		if s, err := parseKey(text, l.s.passphrase); err != nil {
+			l.problem("cannot use ansible_private_key: " + err.Error())
+		} else {
+			signers, publics = append(signers, s), append(publics, s.PublicKey())
+		}
+	}
 	for _, path := range l.s.keyFiles {
 		f := l.keys.load(path, l.s.passphrase)
 		if f.public != nil {

@@ -94,6 +94,17 @@ func readKey(path, passphrase string) *keyFile {
 	return f
 }
 
+// parseKey reads a key that stands in a variable, which may have lost its last newline.
+func parseKey(text, passphrase string) (ssh.Signer, error) {
+	b := []byte(strings.TrimSpace(text) + "\n")
+	if passphrase != "" {
+		if s, err := ssh.ParsePrivateKeyWithPassphrase(b, []byte(passphrase)); err == nil {
+			return s, nil
+		}
+	}
+	return ssh.ParsePrivateKey(b)
+}
+
 func readPrivate(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

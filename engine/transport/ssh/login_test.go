@@ -70,6 +70,11 @@ func TestLogin(t *testing.T) {
 		want   string
 	}{
 		{"key", sshsim.Options{Keys: []ssh.PublicKey{key}}, func(x *transport.Target) { x.KeyFiles = []string{dir + "/id"} }, ""},
+		{"key in a variable", sshsim.Options{Keys: []ssh.PublicKey{key}}, func(x *transport.Target) { x.PrivateKey = strings.TrimSpace(read(t, dir+"/id")) }, ""},
+		{"locked key in a variable", sshsim.Options{Keys: []ssh.PublicKey{locked}}, func(x *transport.Target) {
+			x.PrivateKey, x.KeyPassphrase = read(t, dir+"/locked"), "open sesame"
+		}, ""},
+		{"no key in a variable", sshsim.Options{Keys: []ssh.PublicKey{key}}, func(x *transport.Target) { x.PrivateKey = "se cret" }, "cannot use ansible_private_key: ssh: no key found"},
 		{"key by -i", sshsim.Options{Keys: []ssh.PublicKey{key}}, func(x *transport.Target) { x.CommonArgs = append(x.CommonArgs, "-i", dir+"/id") }, ""},
 		{"encrypted key", sshsim.Options{Keys: []ssh.PublicKey{locked}}, func(x *transport.Target) {
 			x.KeyFiles, x.KeyPassphrase = []string{dir + "/locked"}, "open sesame"
@@ -117,6 +122,15 @@ func writeLockedKey(t *testing.T, path, passphrase string) ssh.PublicKey {
 		t.Fatal(err)
 	}
 	return public
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func writeFile(t *testing.T, path, content string) {

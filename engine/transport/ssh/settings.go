@@ -30,6 +30,7 @@ type settings struct {
 	defaultKeys    bool     // keyFiles are ssh's own list: what is missing is no problem
 	certFiles      []string
 	passphrase     string
+	privateKey     string // a key that stands in no file
 	identitiesOnly bool
 	agent          string // socket; "" means none
 	methods        []string
@@ -88,7 +89,7 @@ func (d *Dialer) resolve(ctx context.Context, t *transport.Target) (*settings, e
 	if err != nil {
 		return nil, err
 	}
-	s.password, s.passphrase, s.retries = t.Password, t.KeyPassphrase, t.Retries
+	s.password, s.passphrase, s.privateKey, s.retries = t.Password, t.KeyPassphrase, t.PrivateKey, t.Retries
 	return s, nil
 }
 
