@@ -8,6 +8,9 @@ BUILTIN  = linux-amd64 linux-arm64
 RUNNERS ?= $(BUILTIN) linux-386 linux-arm linux-riscv64 linux-ppc64le linux-s390x
 # Small is more than fast here: a runner waits for the machine, not for itself.
 RUNFLAGS = -trimpath -buildvcs=false -gcflags=all=-l -ldflags '-s -w -buildid='
+# fettle itself: HTTP/1.1 is what modules and lookups speak; what no run waits for is not inlined.
+COLD     = fettle/modules/... fettle/cmd/... github.com/... net/http crypto/tls crypto/x509
+MAINFLAGS = -tags nethttpomithttp2 -trimpath $(COLD:%=-gcflags=%=-l) -ldflags '$(LDFLAGS)'
 # xz filters for machine code.
 BCJ_amd64 = --x86
 BCJ_386   = --x86
@@ -16,7 +19,7 @@ BCJ_arm   = --arm
 .PHONY: build runners test unit lint fuzz demo script integration bench release clean tools
 
 build: $(BUILTIN:%=$(EMBED)/%)
-	CGO_ENABLED=0 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o bin/fettle ./cmd/fettle
+	CGO_ENABLED=0 $(GO) build $(MAINFLAGS) -o bin/fettle ./cmd/fettle
 
 # The runners for more platforms: fettle looks in the directory runners beside itself.
 runners: $(RUNNERS:%=bin/runners/%)
@@ -69,7 +72,7 @@ fuzz:
 
 release: $(BUILTIN:%=$(EMBED)/%)
 	@for p in $(BUILTIN); do os=$${p%-*}; arch=$${p#*-}; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '$(LDFLAGS)' -o dist/fettle-$$p ./cmd/fettle || exit 1; done
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build $(MAINFLAGS) -o dist/fettle-$$p ./cmd/fettle || exit 1; done
 	cd dist && sha256sum fettle-* > SHA256SUMS
 
 clean:
