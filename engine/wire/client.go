@@ -332,7 +332,6 @@ func (c *Client) deliver(k *clientCall, e clientEvent) {
 func (c *Client) read(r *bufio.Reader, out *outlet, round int) {
 	for {
 		f, err := readFrame(r)
-		var broken *ProtocolError
 		switch {
 		case err == nil:
 			err = c.take(f, round)
@@ -340,7 +339,7 @@ func (c *Client) read(r *bufio.Reader, out *outlet, round int) {
 				c.handOver(f, r)
 				return
 			}
-		case !errors.As(err, &broken):
+		case !isViolation(err):
 			c.lost(out, err)
 			return
 		}

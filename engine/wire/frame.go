@@ -63,6 +63,11 @@ func (e *ProtocolError) Error() string { return "protocol violation: " + e.Msg }
 
 func violation(format string, a ...any) error { return &ProtocolError{fmt.Sprintf(format, a...)} }
 
+func isViolation(err error) bool {
+	var v *ProtocolError
+	return errors.As(err, &v)
+}
+
 // ErrTooLarge says that a message is larger than MaxFrame.
 var ErrTooLarge = errors.New("message too large")
 

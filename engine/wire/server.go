@@ -139,13 +139,12 @@ func (s *Server) fail(err error) {
 func (s *Server) read(r *bufio.Reader, out *outlet, round int) {
 	for {
 		f, err := readFrame(r)
-		var broken *ProtocolError
 		switch {
 		case err == nil && f.Type == typeResume:
 			err = s.pass(f, r)
 		case err == nil:
 			err = s.take(f, round)
-		case !errors.As(err, &broken):
+		case !isViolation(err):
 			s.lost(out, err)
 			return
 		}

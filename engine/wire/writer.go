@@ -130,7 +130,8 @@ func (w *writer) queue(t Type, id uint32, parts ...[]byte) error {
 		w.log = w.base[:0]
 	}
 	if w.told < w.received {
-		w.log, _ = appendFrame(w.log, typeAck, 0, binary.AppendUvarint(nil, w.received))
+		var n [binary.MaxVarintLen64]byte
+		w.log, _ = appendFrame(w.log, typeAck, 0, n[:binary.PutUvarint(n[:], w.received)])
 		w.told, w.unconfirm = w.received, 0
 	}
 	if t == typeAck {
@@ -263,8 +264,8 @@ func (w *writer) run(o *outlet) {
 				w.lost(o, err)
 				return
 			}
+			w.written(o)
 		}
-		w.written(o)
 		if last {
 			return
 		}
@@ -281,6 +282,10 @@ func (w *writer) take(o *outlet) (b []byte, last bool) {
 	w.handed = w.queued
 	w.waiting = false
 	if len(b) > 0 {
+		w.base = nil
+		if cap(w.log) <= keepBuffer {
+			w.base = w.log[:0] // to be used again once all of it is confirmed
+		}
 		w.writing = true
 		w.stats.Writes++
 		w.stats.BytesSent += int64(len(b))
@@ -288,17 +293,12 @@ func (w *writer) take(o *outlet) (b []byte, last bool) {
 	return b, w.closing
 }
 
-// written remembers the memory of a buffer for later frames, unless it is large.
+// written tells that the memory of the buffer is not read any more.
 func (w *writer) written(o *outlet) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.out != o {
-		return
-	}
-	w.writing = false
-	w.base = nil
-	if cap(w.log) <= keepBuffer {
-		w.base = w.log[:0]
+	if w.out == o {
+		w.writing = false
 	}
 }
 

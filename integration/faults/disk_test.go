@@ -14,6 +14,7 @@ import (
 // A file system without room, or that cannot be written: the old content stays, whole, and
 // the report names the host and the reason.
 func TestDisk(t *testing.T) {
+	t.Parallel()
 	bin := program(t)
 	f := fleet.Up(t, fleet.Group{Count: 1, SmallDisk: true})
 	h := f.Hosts[0]

@@ -240,6 +240,7 @@ func newRig(t *testing.T, f *fleet.Fleet, h *fleet.Host) *rig {
 
 // Each fault strikes in the middle of each task.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	bin := program(t)
 	f := fleet.Up(t, fleet.Light(len(subjects)))
 	for i, s := range subjects {

@@ -195,6 +195,7 @@ var wantOnce = map[string]int{"/once1": 1, "/once2": 1, "/once3": 3, "/once4": 1
 
 // The link is cut at every frame of a play: the play goes on as if nothing had happened.
 func TestCutAtEveryFrame(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.fresh()
 	whole := &link{}
@@ -225,6 +226,7 @@ func TestCutAtEveryFrame(t *testing.T) {
 // The runner dies with the link: the report says that the outcome of the task is unknown,
 // nothing runs twice, no file is half written, and another run brings the rest.
 func TestKilledAtEveryFrame(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.fresh()
 	whole := &link{}
