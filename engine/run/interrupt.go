@@ -34,6 +34,8 @@ func (r *run) watch() (end func()) {
 		select {
 		case <-over:
 		case <-r.stop.Done():
+		}
+		if r.stop.Err() != nil {
 			r.interrupted(false)
 		}
 	})

@@ -43,7 +43,9 @@ func TestLock(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another run is at work there: user of one, from ctl, process 7, since today, with site.yml") {
 		t.Errorf("err %v", err)
 	}
-	must(t, ping(t, as("one", 0), a)) // the same run, by another name of the host
+	alias := as("one", 0) // the same run, by another name of the host
+	must(t, ping(t, alias, a))
+	_ = alias.Close()
 	patient := as("three", 20*time.Second)
 	done := make(chan error, 1)
 	go func() { done <- ping(t, patient, a) }()
