@@ -151,7 +151,7 @@ func register(spec Spec, args, result reflect.Type, run reflect.Value) {
 		}
 		h.begin(m, given)
 		if h.Check && m.Check == None {
-			return Outcome{Common: Common{Skipped: true, Msg: "remote module (" + m.Name + ") does not support check mode"}}, nil
+			return Outcome{Common: Common{Skipped: true, Msg: "remote module (" + m.Name[strings.LastIndexByte(m.Name, '.')+1:] + ") does not support check mode"}}, nil
 		}
 		results := run.Call([]reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(h), a})
 		out := Outcome{Common: results[0].Field(0).Interface().(Common), Data: results[0].Field(1).Interface()}

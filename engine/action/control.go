@@ -84,7 +84,11 @@ func debugVar(c *Call, res *value.Dict, raw value.Value) (*value.Dict, error) {
 	v, err := c.T.Render(&value.Template{Src: "{{ " + expr + " }}", At: at})
 	if err != nil {
 		if isUndefined(err) {
-			res.SetString(expr, "VARIABLE IS NOT DEFINED!: "+undefinedText(err))
+			text := "<< error 1 - " + undefinedText(err) + " >>"
+			if c.T.Compat() == template.V216 {
+				text = "VARIABLE IS NOT DEFINED!: " + undefinedText(err)
+			}
+			res.SetString(expr, text)
 			return res, nil
 		}
 		return nil, err
@@ -244,12 +248,27 @@ func setFact(_ context.Context, c *Call) (*value.Dict, error) {
 		if !isIdentifier(name) {
 			return nil, fmt.Errorf("The variable name '%s' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.", name)
 		}
-		facts.SetString(name, e.Value)
+		facts.SetString(name, oldTruth(c, e.Value))
 	}
 	if facts.Len() == 0 {
 		return nil, fmt.Errorf("No key/value pairs provided, at least one is required for this action to succeed")
 	}
 	return value.DictOf("changed", false, "ansible_facts", facts, "_ansible_facts_cacheable", cacheable), nil
+}
+
+// oldTruth makes truth of the texts that set_fact made truth of up to 2.18 (FCT-05).
+func oldTruth(c *Call, v value.Value) value.Value {
+	s, ok := v.(string)
+	if !ok || c.T.Compat() != template.V216 {
+		return v
+	}
+	switch strings.ToLower(s) {
+	case "yes", "true":
+		return true
+	case "no", "false":
+		return false
+	}
+	return v
 }
 
 // addHost describes the host; the engine adds it.

@@ -90,6 +90,8 @@ type ItemResult struct {
 	Diff   []value.Value // of this item, with --diff
 	// Delegated is the host the item really ran on, when another.
 	Delegated string
+	// Address is where the other host is reached, when that is not its name.
+	Address string
 	// Ignored: the failure is ignored (ignore_errors).
 	Ignored bool
 }
@@ -107,6 +109,8 @@ type HostResult struct {
 	Elapsed time.Duration
 	// Delegated is the host the task really ran on, when another.
 	Delegated string
+	// Address is where the other host is reached, when that is not its name.
+	Address string
 	// Diff is shown with --diff.
 	Diff []value.Value
 }

@@ -183,11 +183,14 @@ func (a *ansible) headingOf(t *event.Task) {
 	a.shown, a.pending = t, nil
 }
 
-func hostLabel(host, delegated string) string {
-	if delegated != "" {
-		return host + " -> " + delegated
+func hostLabel(host, delegated, address string) string {
+	if delegated == "" || delegated == host {
+		return host
 	}
-	return host
+	if address != "" {
+		delegated += "(" + address + ")"
+	}
+	return host + " -> " + delegated
 }
 
 // dump is a result as JSON text.
@@ -252,7 +255,7 @@ func onlyDebug(d *value.Dict) *value.Dict {
 
 func (a *ansible) item(x event.ItemResult) {
 	label := value.Str(x.Label)
-	host := hostLabel(x.Host, x.Delegated)
+	host := hostLabel(x.Host, x.Delegated, x.Address)
 	switch x.Status {
 	case event.OK, event.Changed:
 		if x.Task.Module == "ansible.builtin.include_tasks" || x.Task.Module == "ansible.builtin.include_role" {
@@ -287,7 +290,7 @@ func (a *ansible) skipTail(d *value.Dict) string {
 }
 
 func (a *ansible) host(x event.HostResult) {
-	host := hostLabel(x.Host, x.Delegated)
+	host := hostLabel(x.Host, x.Delegated, x.Address)
 	include := x.Task.Module == "ansible.builtin.include_tasks" || x.Task.Module == "ansible.builtin.include_role"
 	switch x.Status {
 	case event.OK, event.Changed:

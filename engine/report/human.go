@@ -198,7 +198,7 @@ func (h *human) flush() {
 			byKey[key] = g
 			groups = append(groups, g)
 		}
-		g.hosts = append(g.hosts, hostLabel(r.Host, r.Delegated))
+		g.hosts = append(g.hosts, hostLabel(r.Host, r.Delegated, ""))
 	}
 	for _, g := range groups {
 		if g.first.Status == event.Skipped && (h.o.HideSkipped || len(groups) > 1 && h.o.Verbosity == 0) {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,6 +62,19 @@ func (u *turn) arguments(j *job) error {
 		out.SetString(name, u.reveal(v))
 	}
 	j.args = out
+	return u.oneCommand(out)
+}
+
+// oneCommand refuses a command that is written both as free text and as cmd.
+func (u *turn) oneCommand(args *value.Dict) error {
+	_, free := args.GetString("_raw_params")
+	if _, cmd := args.GetString("cmd"); !free || !cmd {
+		return nil
+	}
+	switch u.task.Module {
+	case "ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.script":
+		return errors.New("the command is given twice, as free text and as cmd")
+	}
 	return nil
 }
 
@@ -83,22 +97,27 @@ func (u *turn) argAt(name string) (at diag.Pos) {
 // moduleDefaults puts the defaults of module_defaults in, the nearest last.
 func (u *turn) moduleDefaults(out *value.Dict) error {
 	for _, a := range u.task.ModuleDefaults {
-		v, err := u.t.Render(a.Value)
-		if err != nil {
-			return fmt.Errorf("module_defaults: %w", err)
-		}
-		for _, part := range asList(v) {
-			d, ok := part.(*value.Dict)
-			if !ok {
-				continue
+		for _, part := range asList(a.Value) {
+			v := part
+			var err error
+			if _, whole := part.(*value.Template); whole {
+				if v, err = u.t.Render(part); err != nil {
+					return fmt.Errorf("module_defaults: %w", err)
+				}
 			}
-			u.defaultsFor(d, out)
+			if d, ok := v.(*value.Dict); ok {
+				err = u.defaultsFor(d, out)
+			}
+			if err != nil {
+				return fmt.Errorf("module_defaults: %w", err)
+			}
 		}
 	}
 	return nil
 }
 
-func (u *turn) defaultsFor(d, out *value.Dict) {
+// defaultsFor puts in what d has for the task's module; defaults of others are not rendered.
+func (u *turn) defaultsFor(d, out *value.Dict) error {
 	short := strings.TrimPrefix(u.task.Module, "ansible.builtin.")
 	backend := u.backend(short)
 	for _, e := range d.Entries() {
@@ -107,7 +126,11 @@ func (u *turn) defaultsFor(d, out *value.Dict) {
 		if name != u.task.Module && plain != short && !slices.Contains(u.task.Groups, name) && (backend == "" || plain != backend) {
 			continue
 		}
-		defaults, ok := e.Value.(*value.Dict)
+		v, err := u.t.Render(e.Value)
+		if err != nil {
+			return err
+		}
+		defaults, ok := v.(*value.Dict)
 		if !ok {
 			continue
 		}
@@ -115,6 +138,7 @@ func (u *turn) defaultsFor(d, out *value.Dict) {
 			_ = out.Set(d.Key, u.reveal(d.Value))
 		}
 	}
+	return nil
 }
 
 // backend is the module behind service and package on the host, whose defaults count too.

@@ -3,9 +3,12 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"fettle/engine/value"
+	"fettle/engine/vars"
 )
 
 // asyncKeywords are async and poll, in seconds; async 0 means in the foreground.
@@ -60,6 +63,29 @@ func (u *turn) awaitJob(ctx context.Context, j *job, started callResult, seconds
 		return callResult{err: cause(ctx, ctx.Err())}
 	}
 	return last
+}
+
+// asyncDir adds the folder of background jobs that the variable ansible_async_dir names to the
+// environment of a call, unless the task's own environment does.
+func (u *turn) asyncDir(env []string) ([]string, error) {
+	if !u.task.Async.Set && u.task.Module != "ansible.builtin.async_status" {
+		return env, nil
+	}
+	if slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "ANSIBLE_ASYNC_DIR=") }) {
+		return env, nil
+	}
+	t := u.t
+	if u.delegHost != nil {
+		t = u.r.Templates.NewContext(u.t.Ctx(), &vars.Scope{Store: u.r.Store, Host: u.r.Store.Host(u.delegHost), Play: u.p.vars, Task: u.task})
+	}
+	v, err := t.Render(&value.Template{Src: "{{ ansible_async_dir | default(omit) }}", At: u.task.Pos})
+	if err != nil {
+		return nil, fmt.Errorf("ansible_async_dir: %w", err)
+	}
+	if v == nil || v == value.Value(value.Omit) {
+		return env, nil
+	}
+	return append(env, "ANSIBLE_ASYNC_DIR="+value.Str(v)), nil
 }
 
 func orNil(d *value.Dict, name string) value.Value {

@@ -240,7 +240,7 @@ func (u *turn) output(o wire.Output) {
 // finish makes an item's outcome of what a call gave: Ansible's defaults, changed_when,
 // failed_when, and the status.
 func (u *turn) finish(j *job, res callResult) itemOutcome {
-	o := itemOutcome{item: j.item, delegated: u.delegate}
+	o := itemOutcome{item: j.item, delegated: u.delegate, address: u.address}
 	if res.err != nil {
 		return u.finishError(o, res.err)
 	}
@@ -347,7 +347,7 @@ func (u *turn) overrule(d *value.Dict) error {
 	if len(u.task.ChangedWhen) > 0 {
 		ok, _, err := u.conditions(u.task.ChangedWhen)
 		if err != nil {
-			d.SetString("changed_when_result", err.Error())
+			d.SetString("changed_when_result", conditionText(err))
 			return &taskError{what: "conditional check of changed_when", err: err}
 		}
 		d.SetString("changed", ok)
@@ -356,7 +356,7 @@ func (u *turn) overrule(d *value.Dict) error {
 		u.t.Forget()
 		ok, _, err := u.conditions(u.task.FailedWhen)
 		if err != nil {
-			d.SetString("failed_when_result", err.Error())
+			d.SetString("failed_when_result", conditionText(err))
 			return &taskError{what: "conditional check of failed_when", err: err}
 		}
 		d.SetString("failed", ok)
@@ -394,11 +394,12 @@ func (u *turn) delegatesFacts() bool {
 }
 
 // shown is a result as events carry it: masked, or hidden by no_log.
-func (u *turn) shown(d *value.Dict) *value.Dict {
+func (u *turn) shown(d *value.Dict) *value.Dict { return u.shownIf(d, u.noLog) }
+
+func (u *turn) shownIf(d *value.Dict, hidden bool) *value.Dict {
 	if d == nil {
 		return nil
 	}
-	hidden := u.noLog
 	if v, ok := d.GetString("_ansible_no_log"); ok && v == true {
 		hidden = true
 	}

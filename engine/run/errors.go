@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fettle/engine/diag"
+	"fettle/engine/value"
 )
 
 // placed is an error with the place in a playbook where it arose.
@@ -37,4 +38,26 @@ func errorText(err error) string {
 		return d.Error()
 	}
 	return err.Error()
+}
+
+// optionError is a value that Ansible counts among the wrong options of a run.
+type optionError struct{ text string }
+
+func (e *optionError) Error() string { return e.text }
+
+func badOption(format string, args ...any) error {
+	return &optionError{fmt.Sprintf(format, args...)}
+}
+
+// conditionText is what a condition's own result says of an error in it, without the place.
+func conditionText(err error) string {
+	var p *placed
+	if errors.As(err, &p) {
+		err = p.err
+	}
+	var undefined *value.UndefinedError
+	if errors.As(err, &undefined) {
+		err = undefined
+	}
+	return "Error while evaluating conditional: " + err.Error()
 }

@@ -114,14 +114,14 @@ func handlerKey(h *plan.Handler) string {
 }
 
 // findHandlers finds what a notification reaches: the handler of that name in the list that
-// was loaded last (of one list the first), and of all that listen to it the last of each name.
+// was loaded last (of one list the first), and of all that listen to it the first of each name
+// in that order.
 func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
 	reached := map[*plan.Handler]bool{}
 	var named *plan.Handler
 	seen := map[string]bool{}
-	for i := len(pr.handlers) - 1; i >= 0; i-- {
-		h := pr.handlers[i]
-		if (named == nil || named.List == h.List) && pr.handlerNamed(h, name) {
+	for _, h := range pr.lastListFirst() {
+		if named == nil && pr.handlerNamed(h, name) {
 			named = h
 		}
 		if !pr.listens(h, name, u) {
@@ -137,6 +137,20 @@ func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
 		if reached[h] {
 			out = append(out, h)
 		}
+	}
+	return out
+}
+
+// lastListFirst are the handlers with the lists loaded last in front, each list in its order.
+func (pr *playRun) lastListFirst() []*plan.Handler {
+	out := make([]*plan.Handler, 0, len(pr.handlers))
+	for end := len(pr.handlers); end > 0; {
+		start := end - 1
+		for start > 0 && pr.handlers[start-1].List == pr.handlers[end-1].List {
+			start--
+		}
+		out = append(out, pr.handlers[start:end]...)
+		end = start
 	}
 	return out
 }

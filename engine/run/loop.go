@@ -442,6 +442,7 @@ func (u *turn) combine(out *outcome) {
 	d := value.NewDict(5)
 	d.SetString("changed", changed)
 	d.SetString("results", results)
+	d.SetString("skipped", skipped)
 	out.status = event.OK
 	switch {
 	case unreachable:
@@ -453,11 +454,9 @@ func (u *turn) combine(out *outcome) {
 		d.SetString("msg", "One or more items failed")
 		out.status, out.ignored = event.Failed, ignored
 	case skipped:
-		d.SetString("skipped", true)
 		d.SetString("msg", "All items skipped")
 		out.status = event.Skipped
 	default:
-		d.SetString("skipped", false)
 		d.SetString("msg", "All items completed")
 		if changed {
 			out.status = event.Changed

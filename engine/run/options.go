@@ -87,6 +87,7 @@ const (
 	ExitOK          = 0
 	ExitFailed      = 2
 	ExitUnreachable = 4
+	ExitOptions     = 5
 	ExitInterrupted = 99
 	ExitCrashed     = 250
 )

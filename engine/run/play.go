@@ -223,7 +223,10 @@ func (pr *playRun) finishBatch() int {
 			}
 			failed++
 		}
-		pr.r.failedAny = pr.r.failedAny || w.failed
+		if w.struck {
+			pr.r.dead[w.host.Name] = true
+		}
+		pr.r.failedAny = pr.r.failedAny || w.failed || w.struck
 		pr.r.unreached = pr.r.unreached || w.unreachable
 	}
 	return failed
@@ -291,7 +294,7 @@ func (pr *playRun) setMagic() {
 	}
 	batch := make([]string, 0, len(pr.walkers))
 	for _, w := range pr.walkers {
-		if !w.failed && !w.unreachable {
+		if !w.failed && !w.unreachable && !w.struck {
 			batch = append(batch, w.host.Name)
 		}
 	}
@@ -326,7 +329,7 @@ func (pr *playRun) setMagic() {
 func (pr *playRun) lost(name string) bool {
 	for _, w := range pr.walkers {
 		if w.host.Name == name {
-			return w.failed || w.unreachable
+			return w.failed || w.unreachable || w.struck
 		}
 	}
 	return false

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +79,10 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 		if errors.Is(err, context.Canceled) {
 			err = nil // a question that was not answered
 		}
+	}
+	var wrong *optionError
+	if errors.As(err, &wrong) {
+		return ExitOptions, err
 	}
 	if err != nil {
 		return 1, err
@@ -195,17 +198,6 @@ func (p *playRun) eventTask(t *plan.Task) *event.Task {
 	return e
 }
 
-// nameTask renders the name of a task with the variables of the first host that runs it.
-func (p *playRun) nameTask(u *turn) *event.Task {
-	e := p.eventTask(u.task)
-	if tmpl, ok := u.task.Name.Value.(*value.Template); ok && u.task.Name.Set {
-		if v, err := u.t.Render(tmpl); err == nil && v != value.Value(value.Omit) {
-			e.Name = p.r.Masker.String(value.Str(v))
-		}
-	}
-	return e
-}
-
 // inOrder sorts hosts as the order keyword says.
 func (r *run) inOrder(hosts []*inventory.Host, order string) ([]*inventory.Host, error) {
 	out := slices.Clone(hosts)
@@ -223,7 +215,7 @@ func (r *run) inOrder(hosts []*inventory.Host, order string) ([]*inventory.Host,
 			r.Rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 		}
 	default:
-		return nil, fmt.Errorf("invalid value %q for order: it is one of inventory, sorted, reverse_sorted, reverse_inventory, shuffle", order)
+		return nil, badOption("invalid value %q for order: it is one of inventory, sorted, reverse_sorted, reverse_inventory, shuffle", order)
 	}
 	return out, nil
 }

@@ -270,6 +270,7 @@ func (pr *playRun) failRest(t *plan.Task, set []*walker, outs []*outcome) {
 			break
 		}
 	}
+	struck := false
 	for _, w := range pr.walkers {
 		if w.active() && !w.afterFlush && !w.rescuedNow(t) && w.top() != nil && w.next() != nil {
 			base := w.stack[0]
@@ -277,7 +278,12 @@ func (pr *playRun) failRest(t *plan.Task, set []*walker, outs []*outcome) {
 			if w.fail(t, result); w.failed {
 				pr.forceHandlers(w, base, from)
 			}
+			w.struck = !w.failed
+			struck = struck || w.struck
 		}
+	}
+	if struck {
+		pr.setMagic()
 	}
 	for _, w := range pr.walkers {
 		if w.active() && !w.afterFlush {
@@ -342,6 +348,7 @@ func (pr *playRun) free() {
 					continue
 				}
 				u := pr.turn(w, v.Task)
+				pr.warnOnceOnly(u)
 				pr.announce(pr.nameTask(u), v.Task, 0)
 				w.busy = true
 				busy++
@@ -356,6 +363,13 @@ func (pr *playRun) free() {
 		f.u.w.busy = false
 		pr.takeAll([]*walker{f.u.w}, []*walker{f.u.w}, []*turn{f.u}, []*outcome{f.out})
 		pr.checkFailures()
+	}
+}
+
+// warnOnceOnly tells that the free strategies do not know run_once.
+func (pr *playRun) warnOnceOnly(u *turn) {
+	if once, err := pr.runsOnce(u); err == nil && once && (u.act == nil || !u.act.Once) {
+		pr.r.warnOnce(u.task.Pos, "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list.")
 	}
 }
 

@@ -271,19 +271,20 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 		for i := range out.items {
 			o := &out.items[i]
 			label := r.Masker.Value(o.label)
-			if out.noLog {
+			hidden := out.noLog && (o.noLog || !u.flagsPerItem)
+			if hidden {
 				label = "(censored due to no_log)"
 			}
 			for _, e := range o.retries {
 				r.emit(e)
 			}
 			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,
-				Result: u.shown(o.result), Ignored: o.ignored,
-				Diff: u.diffs(out, o), Delegated: o.delegated})
+				Result: u.shownIf(o.result, hidden), Ignored: o.ignored,
+				Diff: u.diffs(out, o), Delegated: o.delegated, Address: o.address})
 		}
 	}
 	r.emit(event.HostResult{At: now, Host: w.host.Name, Task: ev, Status: out.status, Ignored: out.ignored, Rescued: rescued,
-		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Diff: u.hostDiffs(out)})
+		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Address: out.address, Diff: u.hostDiffs(out)})
 	for _, name := range [2]string{"warnings", "deprecations"} {
 		pr.warnings(u, out, name)
 	}

@@ -40,6 +40,7 @@ type turn struct {
 	perItem      bool            // the account depends on the item of the loop
 	flagsPerItem bool            // so do check_mode, no_log and their like
 	delegate     string
+	address      string // of the delegate, when another than its name
 	delegHost    *inventory.Host
 }
 
@@ -51,6 +52,7 @@ type outcome struct {
 	items     []itemOutcome
 	isLoop    bool
 	delegated string
+	address   string
 	elapsed   time.Duration
 	noLog     bool
 	diff      bool
@@ -68,6 +70,8 @@ type itemOutcome struct {
 	retries []event.Retry
 	// delegated is the host the item ran on, when another.
 	delegated string
+	address   string // where that one is reached, when it is not its name
+	noLog     bool
 	host      *inventory.Host // whose facts it sets, when delegated with delegate_facts
 }
 
@@ -126,7 +130,7 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 		out.elapsed = time.Since(start)
 		out.noLog, out.diff = u.noLog, u.diff
 		if u.delegate != "" {
-			out.delegated = u.delegate
+			out.delegated, out.address = u.delegate, u.address
 		}
 	}()
 	if err := u.resolveAction(); err != nil {
@@ -212,8 +216,16 @@ func (u *turn) one(ctx context.Context, item value.Value) itemOutcome {
 		if err := u.flags(); err != nil {
 			return u.failed(err)
 		}
-		u.noLog = u.noLog || hidden // one secret item hides the whole task
+		itemHidden := u.noLog
+		u.noLog = u.noLog || hidden // one secret item hides the result of the whole task
+		o := u.oneReady(ctx, item)
+		o.noLog = itemHidden
+		return o
 	}
+	return u.oneReady(ctx, item)
+}
+
+func (u *turn) oneReady(ctx context.Context, item value.Value) itemOutcome {
 	job, done := u.prepare(item)
 	if done != nil {
 		return *done
@@ -252,25 +264,29 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 		o.item = item
 		return nil, &o
 	}
+	j := &job{item: item}
+	if err := u.delegation(j); err != nil {
+		return fail(err)
+	}
 	ok, cond, err := u.conditions(u.task.When)
 	if err != nil {
 		return fail(&taskError{what: "conditional check", err: err})
 	}
 	if !ok {
+		u.delegate = ""
 		res := value.DictOf("changed", false, "skipped", true, "skip_reason", "Conditional result was False", "false_condition", cond)
 		return nil, &itemOutcome{status: event.Skipped, result: res, item: item}
 	}
 	if u.task.Broken != nil {
 		return fail(u.task.Broken)
 	}
-	j := &job{item: item}
-	if err := u.delegation(j); err != nil {
-		return fail(err)
-	}
 	if err := u.arguments(j); err != nil {
 		return fail(err)
 	}
 	if j.env, err = u.environment(); err != nil {
+		return fail(err)
+	}
+	if j.env, err = u.asyncDir(j.env); err != nil {
 		return fail(err)
 	}
 	if u.mod != nil && u.task.Binary == "" {
@@ -321,9 +337,11 @@ func (u *turn) delegation(j *job) error {
 	if !a.Set {
 		return nil
 	}
-	u.delegate, u.delegHost, u.account = "", nil, nil
+	u.delegate, u.address, u.delegHost, u.account = "", "", nil, nil
+	u.scope.Delegate = nil
 	v, err := u.t.Render(a.Value)
 	if err != nil {
+		u.delegate = value.Str(rawText(a.Value))
 		return fmt.Errorf("delegate_to: %w", err)
 	}
 	if v == nil || v == value.Value(value.Omit) {
@@ -339,7 +357,22 @@ func (u *turn) delegation(j *job) error {
 	u.delegHost = u.r.delegateHost(u.delegate)
 	j.delegHost = u.delegHost
 	u.scope.Delegate = u.delegHost
+	u.address = u.delegateAddress()
 	return nil
+}
+
+// delegateAddress is the ansible_host of the delegate, when it is not its name.
+func (u *turn) delegateAddress() string {
+	scope := &vars.Scope{Store: u.r.Store, Host: u.r.Store.Host(u.delegHost), Play: u.p.vars}
+	v, ok := scope.Lookup("ansible_host")
+	if !ok {
+		return ""
+	}
+	v, err := u.r.Templates.NewContext(u.t.Ctx(), scope).Render(v)
+	if err != nil || value.Str(v) == u.delegate {
+		return ""
+	}
+	return value.Str(v)
 }
 
 // resolveAccount is where the call goes: computed once, or for every item when connection

@@ -28,6 +28,22 @@ func Compare(c Case, want, got Outcome) []string {
 	return diffs
 }
 
+// Unsaid lists the texts a case wants to be printed and that were not.
+func Unsaid(c Case, o Outcome) []string {
+	var all strings.Builder
+	for _, r := range o.Runs {
+		all.WriteString(r.Stdout + "\n" + r.Stderr + "\n")
+	}
+	printed := strings.Join(strings.Fields(all.String()), " ")
+	var diffs []string
+	for _, s := range c.Says {
+		if !strings.Contains(printed, s) {
+			diffs = append(diffs, fmt.Sprintf("does not say %q", s))
+		}
+	}
+	return diffs
+}
+
 func compareRun(c Case, want, got Run) []string {
 	var diffs []string
 	if want.Exit != got.Exit {

@@ -9,6 +9,8 @@
 //	# compare: messages  the messages of failures are compared too
 //	# compare: unordered the order of reports does not matter (free strategies)
 //	# known: NAME        an intended difference, described in COMPATIBILITY.md
+//	# says: TEXT         both print this somewhere, line breaks aside; may be repeated
+//	# ids: ID ...        the behaviours it shows, of testdata/ids.txt
 //
 // What Ansible does is recorded in testdata/golden, so that the comparison needs
 // no Ansible; recording again needs one.
@@ -38,6 +40,7 @@ type Case struct {
 	Messages  bool
 	Unordered bool
 	Known     string
+	Says      []string
 }
 
 // defaultInventory is used by cases that bring none: three hosts on this machine.
@@ -103,6 +106,8 @@ func parseCase(name, ext string, text []byte) (Case, error) {
 			c.Runs = append(c.Runs, strings.Fields(val))
 		case key == "known":
 			c.Known = val
+		case key == "says":
+			c.Says = append(c.Says, val)
 		case key == "compare" && val == "messages":
 			c.Messages = true
 		case key == "compare" && val == "unordered":

@@ -90,6 +90,9 @@ func TestRecord(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.Version = version
+			for _, d := range Unsaid(c, o) {
+				t.Error(d)
+			}
 			b, err := json.MarshalIndent(o, "", " ")
 			if err != nil {
 				t.Fatal(err)
@@ -129,6 +132,9 @@ func TestGolden(t *testing.T) {
 			}
 			if c.Known != "" {
 				checkKnown(t, c, Compare(c, want, got))
+				for _, d := range Unsaid(c, got) {
+					t.Error(d)
+				}
 				return
 			}
 			report(t, c, want, got)
@@ -180,7 +186,7 @@ func TestGoldenIsCurrent(t *testing.T) {
 
 func report(t *testing.T, c Case, want, got Outcome) {
 	t.Helper()
-	diffs := Compare(c, want, got)
+	diffs := append(Compare(c, want, got), Unsaid(c, got)...)
 	for _, d := range diffs {
 		t.Error(d)
 	}
