@@ -94,51 +94,59 @@ func (u *turn) argAt(name string) (at diag.Pos) {
 	return u.task.Pos
 }
 
-// moduleDefaults puts the defaults of module_defaults in, the nearest last.
+// moduleDefaults puts the defaults of module_defaults in: those of groups the module is in,
+// then those of the module behind it, then its own. Of play, blocks and task the nearest that has any for it counts, as a whole.
+// Defaults of other modules are not rendered.
 func (u *turn) moduleDefaults(out *value.Dict) error {
+	if len(u.task.ModuleDefaults) == 0 {
+		return nil
+	}
+	found := map[string]value.Value{} // by group; "" is the module itself
 	for _, a := range u.task.ModuleDefaults {
 		for _, part := range asList(a.Value) {
-			v := part
-			var err error
-			if _, whole := part.(*value.Template); whole {
-				if v, err = u.t.Render(part); err != nil {
+			if t, whole := part.(*value.Template); whole {
+				v, err := u.t.Render(t)
+				if err != nil {
 					return fmt.Errorf("module_defaults: %w", err)
 				}
+				part = v
 			}
-			if d, ok := v.(*value.Dict); ok {
-				err = u.defaultsFor(d, out)
+			if d, ok := part.(*value.Dict); ok {
+				u.defaultsFor(d, found)
 			}
-			if err != nil {
-				return fmt.Errorf("module_defaults: %w", err)
+		}
+	}
+	backend := u.backend(strings.TrimPrefix(u.task.Module, "ansible.builtin."))
+	for _, name := range append(slices.Clone(u.task.Groups), backend, "") {
+		v, err := u.t.Render(found[name])
+		if err != nil {
+			return fmt.Errorf("module_defaults: %w", err)
+		}
+		if d, ok := v.(*value.Dict); ok {
+			for _, e := range d.Entries() {
+				_ = out.Set(e.Key, u.reveal(e.Value))
 			}
 		}
 	}
 	return nil
 }
 
-// defaultsFor puts in what d has for the task's module; defaults of others are not rendered.
-func (u *turn) defaultsFor(d, out *value.Dict) error {
+// defaultsFor finds in d what concerns the task's module.
+func (u *turn) defaultsFor(d *value.Dict, found map[string]value.Value) {
 	short := strings.TrimPrefix(u.task.Module, "ansible.builtin.")
 	backend := u.backend(short)
 	for _, e := range d.Entries() {
 		name, _ := e.Key.(string)
 		plain := strings.TrimPrefix(strings.TrimPrefix(name, "ansible.builtin."), "ansible.legacy.")
-		if name != u.task.Module && plain != short && !slices.Contains(u.task.Groups, name) && (backend == "" || plain != backend) {
-			continue
-		}
-		v, err := u.t.Render(e.Value)
-		if err != nil {
-			return err
-		}
-		defaults, ok := v.(*value.Dict)
-		if !ok {
-			continue
-		}
-		for _, d := range defaults.Entries() {
-			_ = out.Set(d.Key, u.reveal(d.Value))
+		switch {
+		case name == u.task.Module || plain == short:
+			found[""] = e.Value
+		case backend != "" && plain == backend:
+			found[backend] = e.Value
+		case slices.Contains(u.task.Groups, name):
+			found[name] = e.Value
 		}
 	}
-	return nil
 }
 
 // backend is the module behind service and package on the host, whose defaults count too.

@@ -105,7 +105,7 @@ func (r *run) account(t *template.Context, task *plan.Task, name string) (*runne
 	if err != nil {
 		return nil, err
 	}
-	if become != nil && become.User == target.User && target.Connection == "ssh" && target.User != "" && become.Method == "sudo" {
+	if become != nil && become.User == target.User && target.User != "" {
 		become = nil // already that user (become_allow_same_user is off)
 	}
 	return &runner.Account{Target: target, Become: become}, nil

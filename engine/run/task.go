@@ -477,6 +477,9 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 	if err != nil {
 		return u.failed(err)
 	}
+	if retries == 0 {
+		return u.finish(j, u.call(ctx, j)) // until is not looked at
+	}
 	for n := 1; ; n++ {
 		u.attempt = int64(n)
 		o := u.finish(j, u.call(ctx, j))

@@ -41,6 +41,7 @@ type Case struct {
 	Unordered bool
 	Known     string
 	Says      []string
+	IDs       []string
 }
 
 // defaultInventory is used by cases that bring none: three hosts on this machine.
@@ -108,6 +109,8 @@ func parseCase(name, ext string, text []byte) (Case, error) {
 			c.Known = val
 		case key == "says":
 			c.Says = append(c.Says, val)
+		case key == "ids":
+			c.IDs = strings.Fields(val)
 		case key == "compare" && val == "messages":
 			c.Messages = true
 		case key == "compare" && val == "unordered":

@@ -33,15 +33,20 @@ func init() {
 type asyncStatusArgs struct {
 	JID  string `arg:"jid,required" doc:"The job's id."`
 	Mode string `arg:"mode" default:"status" choices:"cleanup,status" doc:"Ask, or forget the job."`
-	Dir  string `arg:"_async_dir" type:"path" default:"~/.ansible_async" doc:"Where jobs keep their results."`
+	Dir  string `arg:"_async_dir" type:"path" doc:"Where jobs keep their results; ANSIBLE_ASYNC_DIR or ~/.ansible_async."`
 }
 
 func asyncStatus(_ context.Context, h *modules.Host, a asyncStatusArgs) (r modules.Result[*value.Dict], err error) {
 	if a.JID != filepath.Base(a.JID) || strings.HasPrefix(a.JID, ".") {
 		return r, modules.Failf("invalid job id %q", a.JID)
 	}
-	path := filepath.Join(h.ExpandWord(a.Dir), a.JID)
-	r.Data = value.DictOf("ansible_job_id", a.JID, "results_file", path, "started", true, "finished", false)
+	dir := modules.AsyncDir(h.Env)
+	if a.Dir != "" {
+		dir = h.ExpandWord(a.Dir)
+	}
+	path := filepath.Join(dir, a.JID)
+	r.Data = value.DictOf("ansible_job_id", a.JID, "results_file", path, "started", true, "finished", false,
+		"stdout", "", "stderr", "", "stdout_lines", value.NewList(), "stderr_lines", value.NewList())
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		r.Data.SetString("finished", true)
