@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fettle/cmd/internal/config"
 	"fettle/engine/vault"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,9 @@ func newVault(s *Streams) *cobra.Command {
 					}
 				}
 				o.encryptID = first(o.encryptID, cfg.String("DEFAULT_VAULT_ENCRYPT_IDENTITY"))
+				if err := o.oneIdentity(c.Name(), cfg); err != nil {
+					return err
+				}
 				return a.run(c.Context(), s, o, secrets, args)
 			}}
 		f := sub.Flags()
@@ -84,6 +88,22 @@ func newVault(s *Streams) *cobra.Command {
 		c.AddCommand(sub)
 	}
 	return c
+}
+
+// oneIdentity refuses to choose among several identities to encrypt with.
+func (o *vaultCommand) oneIdentity(action string, cfg *config.Config) error {
+	all := append(cfg.List("DEFAULT_VAULT_IDENTITY_LIST"), o.ids...)
+	if len(all) < 2 || o.encryptID != "" || action != "encrypt" && action != "encrypt_string" && action != "create" {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, id := range all {
+		names[i] = vault.ParseSource(id).ID
+		if names[i] == "" {
+			names[i] = vault.DefaultID
+		}
+	}
+	return withCode(exitOptions, fmt.Errorf("The vault-ids %s are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id", strings.Join(names, ","))) //nolint:staticcheck // Ansible's words
 }
 
 // writePrivate replaces a file atomically; it is readable by its owner only.
