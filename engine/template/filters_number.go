@@ -34,6 +34,9 @@ func filterInt(c *Call) (value.Value, error) {
 		if i, ok := truncate(x); ok {
 			return i, nil
 		}
+		if c.Compat().old() && math.IsInf(x, 0) {
+			return nil, fmt.Errorf("cannot convert float infinity to integer")
+		}
 	case string:
 		base, ok := value.Int(a[2])
 		if !ok || base < 0 || base == 1 || base > 36 {
@@ -70,6 +73,10 @@ func filterFloat(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	switch x := a[0].(type) {
+	case []byte:
+		if f, ok := value.ParseFloat(string(x)); ok {
+			return f, nil
+		}
 	case string:
 		if f, ok := value.ParseFloat(x); ok {
 			return f, nil

@@ -182,6 +182,9 @@ func (p *literalParser) value(level int) (value.Value, bool) {
 func (p *literalParser) signed(level int) (value.Value, bool) {
 	neg := p.s[p.i] == '-'
 	p.i++
+	if p.space(); p.i < len(p.s) && (p.s[p.i] == '-' || p.s[p.i] == '+') {
+		return nil, false
+	}
 	v, ok := p.value(level + 1)
 	if _, b := v.(bool); !ok || b || !value.IsNumber(v) {
 		return nil, false

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -601,6 +602,10 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 		return string(b), nil
 	case "hex":
 		return fmt.Sprintf("%x", b), nil
+	case "isalnum", "isalpha", "isdigit", "isspace":
+		if bytes.ContainsFunc(b, func(r rune) bool { return r > 127 }) {
+			return false, nil // only ASCII counts
+		}
 	}
 	for i, a := range c.Args {
 		switch x := a.(type) {

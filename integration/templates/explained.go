@@ -21,6 +21,11 @@ func sameLetters(a, b string) bool {
 	return slices.Equal(x, y)
 }
 
+// blank leaves out what None in a template file is shown as, and the line ends around it.
+func blank(repr string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(repr, "None", ""), `\n`, "")
+}
+
 // explained says why a case is not compared, or "".
 func explained(c map[string]any, compat string, theirs, ours result) string {
 	text := caseText(c)
@@ -42,16 +47,24 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "omit is only known to tasks"
 		case strings.HasPrefix(theirs.Repr, "'{{") || strings.HasPrefix(theirs.Repr, "\"{{"):
 			return "Ansible gives up and returns the template"
-		case compat == "2.16-native" && c["kind"] == "file" && strings.ReplaceAll(theirs.Repr, "None", "") == strings.ReplaceAll(ours.Repr, "None", ""):
+		case compat == "2.16-native" && c["kind"] == "file" && blank(theirs.Repr) == blank(ours.Repr):
 			return "None in template files of the native mode"
-		case theirs.Type == "NativeJinjaText":
+		case theirs.Type == "NativeJinjaText", strings.Contains(theirs.Repr, "NativeJinjaText"):
 			return "text that keeps being text after a method"
-		case theirs.Error != nil && strings.Contains(*theirs.Error, "name 'nan'"), strings.Contains(text, "is_integer"):
+		case theirs.Error != nil && (strings.Contains(*theirs.Error, "name 'nan'") || strings.Contains(*theirs.Error, "name 'inf'")), strings.Contains(text, "is_integer"):
 			return "later versions of Python and Ansible do better"
 		case theirs.Type == "Undefined" && ours.Repr == "''":
 			return "an inline if without else shows as empty text"
 		case strings.Contains(text, "|string") && strings.Contains(theirs.Repr, "AnsibleUndefined("):
 			return "text of containers that hold something undefined"
+		case strings.Contains(strings.ToLower(theirs.Repr), "ansibleundefined(hint=none"):
+			return "text of containers that hold something undefined"
+		case theirs.Error != nil && strings.Contains(*theirs.Error, "unhashable type: 'slice'"):
+			return "later versions of Python and Ansible do better"
+		case theirs.Error != nil && strings.Contains(text, "range(") && (strings.Contains(*theirs.Error, "Object of type range") || strings.Contains(*theirs.Error, "cannot represent an object")):
+			return "a range in a template file"
+		case compat == "2.16" && strings.Contains(text, "{% set x %}{{") && strings.Contains(text, "x|length"):
+			return "a set block whose text looks like a container becomes one"
 		}
 	}
 	if compat == "2.19" {

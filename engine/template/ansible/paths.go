@@ -224,6 +224,9 @@ func commonPath(_ *template.Call, a []value.Value) (value.Value, error) {
 	var common []string
 	absolute := false
 	for i, v := range vs {
+		if err := isPath(v); err != nil {
+			return nil, err
+		}
 		s := text(v)
 		parts := slices.DeleteFunc(strings.Split(s, "/"), func(p string) bool { return p == "" || p == "." })
 		if i == 0 {

@@ -1,7 +1,9 @@
 package ansible
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +18,9 @@ func init() {
 	template.SetStrftime(strftime)
 }
 
+// maxEpoch is near where the year stops to fit into a C int.
+const maxEpoch = 67768036191676799
+
 func strftimeFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 	t := time.Now()
 	if a[1] != nil {
@@ -25,6 +30,9 @@ func strftimeFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 			if f, ok = value.ParseFloat(text(a[1])); !ok {
 				return nil, fmt.Errorf("Invalid value for epoch value (%s)", text(a[1]))
 			}
+		}
+		if !(math.Abs(f) < maxEpoch) {
+			return nil, errors.New("timestamp out of range for platform time_t")
 		}
 		t = time.Unix(int64(f), 0)
 	}

@@ -1,6 +1,7 @@
 package ansible
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,6 +123,9 @@ func (u splitURL) hostPort() (host, port value.Value, err error) {
 }
 
 func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
+	if a[0] == nil && !isTrue(a[1]) {
+		return nil, errors.New("Type 'method' is unsupported for variable storage.") // of bytes, which None becomes
+	}
 	if a[0] != nil && !isText(a[0]) {
 		return nil, fmt.Errorf("'%s' object has no attribute 'decode'", value.TypeName(a[0]))
 	}

@@ -103,6 +103,9 @@ func widthOption(v value.Value, o *yamlOptions) error {
 		o.width = math.MaxInt32
 		return nil
 	}
+	if i, ok := value.Int(v); ok && int64(int32(i)) != i {
+		return errors.New("value too large to convert to int")
+	}
 	return intOption(v, &o.width)
 }
 
@@ -379,7 +382,10 @@ func fromYAML(_ *template.Call, a []value.Value) (value.Value, error) {
 	return docs[0], nil
 }
 
-func fromYAMLAll(_ *template.Call, a []value.Value) (value.Value, error) {
+func fromYAMLAll(c *template.Call, a []value.Value) (value.Value, error) {
+	if a[0] == nil && old(c) {
+		return nil, nil
+	}
 	if a[0] == nil {
 		return list(nil), nil
 	}
