@@ -123,6 +123,7 @@ type Role struct {
 	Params          *VarSet   // parameters where it is used
 	Public          bool      // vars and defaults visible to the rest of the play
 	AllowDuplicates bool
+	Key             string // uses with the same key are the same role, which runs once unless AllowDuplicates
 }
 
 // Handler is a task below handlers, maybe of a block there, or an include that yields tasks.

@@ -222,19 +222,12 @@ func (pr *playRun) endRole(w *walker, t *plan.Task) {
 	}
 }
 
-// roleKey identifies a role for "run it once": the same role with the same parameters.
+// roleKey identifies the role of a task for "run it once".
 func roleKey(t *plan.Task) string {
-	r := t.Role
-	if r == nil {
+	if t.Role == nil {
 		return ""
 	}
-	key := r.Path
-	if r.Params != nil {
-		for n, v := range r.Params.Vars.All() {
-			key += "|" + n + "=" + value.Repr(rawText(v.Value))
-		}
-	}
-	return key
+	return t.Role.Key
 }
 
 // skipsRole: the role has run on the host already and does not allow duplicates.

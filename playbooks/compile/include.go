@@ -139,6 +139,7 @@ func (s *scope) importRole(g *graph, t *ast.Task) {
 	if u == nil {
 		return
 	}
+	u.role.Key += varsKey(t.Vars)
 	u.setPublic(s.importFlag(t, "public", !s.c.opts.PrivateRoles))
 	if u.s.includes > maxImports {
 		s.c.diags.Add(diag.Errorf(t.ActionAt, "role", "imports nest too deep: does role %s import itself?", name))
@@ -430,6 +431,12 @@ func (c *compiler) roleOf(parent *plan.Task, use plan.RoleUse) func(s *scope) (*
 		u := s.useRole(use.Name, entry, &roleParts{use.TasksFrom, use.VarsFrom, use.DefaultsFrom, use.HandlersFrom, !use.ValidateArgs}, &use.AllowDuplicates)
 		if u == nil {
 			return nil, nil // reported
+		}
+		for _, set := range parent.Vars {
+			if set.Kind == plan.TaskVars {
+				u.role.Key += varsKey(&set.Vars)
+				break
+			}
 		}
 		u.setPublic(use.Public)
 		u.s.dirs = append([]string{filepath.Dir(s.file)}, s.dirs...)

@@ -81,12 +81,39 @@ func (s *scope) useRole(name string, r *ast.RoleUse, parts *roleParts, over *boo
 	if r.Params.Len() > 0 {
 		role.Params = &plan.VarSet{Kind: plan.RoleParams, Where: "parameters of role " + name, Vars: *r.Params}
 	}
+	role.Key = useKey(role, r, parts)
 	in := s.enter(r.Attrs, nil)
 	in.role = role
 	in.includes++
 	u.s = in
 	u.load(r, over)
 	return u
+}
+
+// useKey tells uses of a role apart by what Ansible tells them apart by: all that is
+// written where it is used, and whether a task brings it in.
+func useKey(role *plan.Role, r *ast.RoleUse, parts *roleParts) string {
+	var b strings.Builder
+	b.WriteString(role.Path)
+	if parts != nil {
+		fmt.Fprintf(&b, "\nincluded %q %q %q %q", parts.tasks, parts.vars, parts.defaults, parts.handlers)
+	}
+	for _, name := range []string{"when", "tags"} {
+		if a := r.Attrs.Get(name); a.Set {
+			fmt.Fprintf(&b, "\n%s %s", name, value.Repr(a.Value))
+		}
+	}
+	return b.String() + varsKey(r.Params) + varsKey(r.Vars)
+}
+
+// varsKey is the part of a role's key for variables that are given to it.
+func varsKey(vars *value.Vars) string {
+	var b strings.Builder
+	b.WriteByte('\n')
+	for name, v := range vars.All() {
+		fmt.Fprintf(&b, "%q=%s,", name, value.Repr(v.Value))
+	}
+	return b.String()
 }
 
 // load reads meta, variables and defaults of the role.
