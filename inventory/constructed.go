@@ -38,10 +38,11 @@ func parseConstructed(inv *Inventory, s *source) error {
 }
 
 func (p *constructed) options() (err error) {
-	for name, to := range map[string]*bool{"strict": &p.strict, "use_extra_vars": &p.useExtra} {
-		if *to, err = p.flag(name, false); err != nil {
-			return err
-		}
+	if p.strict, err = p.flag("strict", false); err != nil {
+		return err
+	}
+	if p.useExtra, err = p.flag("use_extra_vars", p.inv.opts.UseExtraVars); err != nil {
+		return err
 	}
 	if p.leading, err = p.flag("leading_separator", true); err != nil {
 		return err

@@ -23,7 +23,7 @@ func parseGenerator(inv *Inventory, s *source) error {
 	if err != nil {
 		return err
 	}
-	extra, err := c.flag("use_extra_vars", false)
+	extra, err := c.flag("use_extra_vars", c.inv.opts.UseExtraVars)
 	if err != nil {
 		return err
 	}

@@ -33,9 +33,11 @@ type Options struct {
 	Unparsed        string   // "" warns when no source can be read, "error" fails, "ignore"
 	PatternMismatch string   // "" or warning, error, ignore
 
-	ExtraVars *value.Vars     // for plugins that are told to use them
-	Environ   []string        // of scripts; nil means that of this process
-	Context   context.Context // for scripts; nil means Background
+	ExtraVars *value.Vars // for plugins that are told to use them
+	// UseExtraVars is what plugins do that are not told (use_extra_vars).
+	UseExtraVars bool
+	Environ      []string        // of scripts; nil means that of this process
+	Context      context.Context // for scripts; nil means Background
 }
 
 func (o *Options) defaults() {
@@ -181,7 +183,7 @@ func (inv *Inventory) noSource(diags *diag.List) {
 		diags.Add(diag.Errorf(diag.Pos{}, "inventory", "no inventory was parsed, please check your configuration and options"))
 	case "ignore":
 	default:
-		diags.Add(diag.Warnf(diag.Pos{}, "inventory", "No inventory was parsed, only implicit localhost is available"))
+		diags.Add(diag.Warnf(diag.Pos{}, "inventory", NoneParsed))
 	}
 }
 
@@ -352,3 +354,6 @@ func parseAdvancedHostList(inv *Inventory, s *source) error {
 	}
 	return nil
 }
+
+// NoneParsed is the warning that there is no inventory.
+const NoneParsed = "No inventory was parsed, only implicit localhost is available"

@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fettle": main, "ansible-playbook": main, "ansible-galaxy": main, "ansible-pull": main, "ansible-console": main})
+	testscript.Main(m, map[string]func(){"fettle": main, "ansible-playbook": main, "ansible-galaxy": main, "ansible-pull": main, "ansible-console": main, "ansible": main, "ansible-inventory": main, "ansible-vault": main, "ansible-doc": main, "ansible-config": main})
 }
 
 // The binary as users run it: flags, exit codes, what it prints.

@@ -27,6 +27,8 @@ type Call struct {
 	Check bool
 	Diff  bool
 	Run   Services
+	// Managed is what ansible_managed is made of; "" means Ansible's text.
+	Managed string
 }
 
 // Raw is an argument as the playbook wrote it, for those that are expressions (debug's

@@ -121,11 +121,15 @@ func templateOptions(c *Call, path string) (template.FileOptions, error) {
 	if s.LstripBlocks, err = boolArg(c.Args, "lstrip_blocks", false); err != nil {
 		return template.FileOptions{}, err
 	}
-	return template.FileOptions{Syntax: &s, Vars: templateVars(path, textArg(c.Args, "dest"))}, nil
+	vars := templateVars(path, textArg(c.Args, "dest"), c.Managed)
+	if _, ok := c.T.Scope().Lookup("ansible_managed"); ok {
+		delete(vars, "ansible_managed") // a variable like any other
+	}
+	return template.FileOptions{Syntax: &s, Vars: vars}, nil
 }
 
 // templateVars are the variables that a template sees about itself.
-func templateVars(path, dest string) map[string]value.Value {
+func templateVars(path, dest, managed string) map[string]value.Value {
 	host, _ := os.Hostname()
 	full, err := filepath.Abs(path)
 	if err != nil {
@@ -143,7 +147,20 @@ func templateVars(path, dest string) map[string]value.Value {
 		}
 	}
 	return map[string]value.Value{
-		"ansible_managed": "Ansible managed", "template_host": host, "template_path": path, "template_fullpath": full,
+		"ansible_managed": managedText(managed, path, host, owner, mtime), "template_host": host, "template_path": path, "template_fullpath": full,
 		"template_uid": owner, "template_mtime": template.NewTime(mtime), "template_run_date": template.NewTime(time.Now()), "template_destpath": dest,
 	}
+}
+
+// managedText is the value of ansible_managed: {file}, {host} and {uid} stand for what the
+// template is, and what is left may hold conversions of strftime.
+func managedText(managed, path, host, owner string, mtime time.Time) string {
+	if managed == "" {
+		return "Ansible managed"
+	}
+	text := strings.NewReplacer("{file}", strings.ReplaceAll(path, "%", "%%"), "{host}", host, "{uid}", owner).Replace(managed)
+	if out, err := template.Strftime(mtime, text); err == nil {
+		return out
+	}
+	return text
 }

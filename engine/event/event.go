@@ -37,6 +37,7 @@ type PlayStart struct {
 	Hosts []string // of this batch
 	Batch int
 	Pos   diag.Pos
+	Check bool // the play runs in check mode
 }
 
 // NoHosts says that a play matched no hosts.
@@ -63,6 +64,7 @@ type Task struct {
 	Module  string // fully qualified
 	Pos     diag.Pos
 	NoLog   bool
+	Check   bool // runs in check mode
 	Tags    []string
 	Args    string // for "task args" headings; "" unless asked for
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fettle/engine/event"
+	templates "fettle/engine/template/ansible"
 	"fettle/engine/value"
 )
 
@@ -16,9 +17,35 @@ type ansible struct {
 	o       Options
 	shown   *event.Task // whose banner stands last
 	pending *event.Task // whose banner is still to come
+	below   string      // what stands below the next heading
+	check   bool        // the whole run is in check mode
 }
 
 func newAnsible(o Options) Reporter { return &ansible{o: o} }
+
+// failed prints a line about a failure.
+func (a *ansible) failed(code, format string, args ...any) {
+	w := a.o.Out
+	if a.o.FailedToErr {
+		w = a.o.Err
+	}
+	fmt.Fprintln(w, a.color(fmt.Sprintf(format, args...), code))
+}
+
+func (a *ansible) notes() io.Writer {
+	if a.o.Notes != nil {
+		return a.o.Notes
+	}
+	return a.o.Out
+}
+
+// mark is what a banner says about check mode.
+func (a *ansible) mark(check bool) string {
+	if check && a.o.CheckMarkers {
+		return " [CHECK MODE]"
+	}
+	return ""
+}
 
 // Colours of Ansible's defaults.
 const (
@@ -56,13 +83,17 @@ func (a *ansible) banner(msg string) {
 func (a *ansible) Emit(e event.Event) {
 	switch x := e.(type) {
 	case event.RunStart:
+		a.check = x.Check
 		a.playbooks(x.Playbooks)
+		if x.Check && a.o.CheckMarkers {
+			a.banner("DRY RUN")
+		}
 	case event.PlayStart:
 		name := "PLAY"
 		if x.Name != "" {
 			name = "PLAY [" + x.Name + "]"
 		}
-		a.banner(name)
+		a.banner(name + a.mark(x.Check))
 	case event.NoHosts:
 		a.line(cyan, "skipping: no hosts matched")
 	case event.NoHostsLeft:
@@ -88,11 +119,11 @@ func (a *ansible) Emit(e event.Event) {
 		a.line(darkGray, "FAILED - RETRYING: [%s]: %s (%d retries left).%s", x.Host, taskName(x.Task), x.Retries-x.Attempt+1, a.verbose(x.Result, 2))
 	case event.Notified:
 		if a.o.Verbosity >= 2 {
-			fmt.Fprintf(a.o.Out, "NOTIFIED HANDLER %s for %s\n", x.Handler, x.Host)
+			fmt.Fprintf(a.notes(), "NOTIFIED HANDLER %s for %s\n", x.Handler, x.Host)
 		}
 	case event.Note:
 		if a.o.Verbosity >= x.Level {
-			fmt.Fprintln(a.o.Out, x.Text)
+			fmt.Fprintln(a.notes(), x.Text)
 		}
 	case event.Interrupted:
 		a.interrupted(x)
@@ -176,11 +207,20 @@ func (a *ansible) headingOf(t *event.Task) {
 	if t.Args != "" {
 		args = " " + t.Args
 	}
-	a.banner(word + " [" + taskName(t) + args + "]")
+	a.banner(word + " [" + taskName(t) + args + "]" + a.mark(t.Check))
+	fmt.Fprint(a.o.Out, a.below)
+	a.below = ""
 	if a.o.TaskPath || a.o.Verbosity >= 2 {
 		a.line(darkGray, "task path: %s:%d", t.Pos.File, t.Pos.Line)
 	}
 	a.shown, a.pending = t, nil
+}
+
+// path says where a failed task stands, unless its banner has.
+func (a *ansible) path(t *event.Task) {
+	if a.o.FailedPath && a.o.Verbosity < 2 && !a.o.TaskPath {
+		a.line(darkGray, "task path: %s:%d", t.Pos.File, t.Pos.Line)
+	}
 }
 
 func hostLabel(host, delegated, address string) string {
@@ -196,14 +236,47 @@ func hostLabel(host, delegated, address string) string {
 // dump is a result as JSON text.
 func (a *ansible) dump(d *value.Dict, always bool) string {
 	enc := value.JSON{SortKeys: true, Spaces: true}
-	if always || a.o.Verbosity > 2 {
+	pretty := always || a.o.Verbosity > 2
+	if a.o.Pretty != nil {
+		pretty = *a.o.Pretty
+	}
+	shown := visible(d, a.o, always)
+	if a.o.YAML {
+		return a.yaml(shown, pretty)
+	}
+	if pretty {
 		enc.Indent, enc.Pretty = "    ", true
 	}
-	s, err := enc.Encode(visible(d, a.o, always))
+	s, err := enc.Encode(shown)
 	if err != nil {
 		return value.Repr(d)
 	}
 	return s
+}
+
+// yaml is a result below its line, with result_format yaml.
+func (a *ansible) yaml(d *value.Dict, pretty bool) string {
+	indent, lossy := 2, a.o.Pretty == nil || *a.o.Pretty
+	if pretty {
+		indent = 4
+	}
+	if lossy {
+		for _, name := range []string{"stdout", "stderr"} {
+			if _, ok := d.GetString(name + "_lines"); ok {
+				if _, ok := d.GetString(name); ok {
+					d.SetString(name+"_lines", "<omitted>")
+				}
+			}
+		}
+	}
+	s, err := templates.ResultYAML(d, indent, lossy)
+	if err != nil {
+		return value.Repr(d)
+	}
+	if d.Len() == 0 {
+		return "\n    {}"
+	}
+	return "\n    " + strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(s, "\n"), "\n", "\n    "), "\n    \n", "\n\n")
 }
 
 func (a *ansible) verbose(d *value.Dict, level int) string {
@@ -273,7 +346,8 @@ func (a *ansible) item(x event.ItemResult) {
 	case event.Failed, event.Unreachable:
 		a.of(x.Task)
 		a.diffs(x.Diff)
-		a.line(red, "failed: [%s] (item=%s) => %s", host, label, a.failure(x.Task, x.Result))
+		a.path(x.Task)
+		a.failed(red, "failed: [%s] (item=%s) => %s", host, label, a.failure(x.Task, x.Result))
 	case event.Skipped:
 		if !a.o.HideSkipped {
 			a.of(x.Task)
@@ -319,16 +393,17 @@ func (a *ansible) host(x event.HostResult) {
 		a.of(x.Task)
 		if !x.Loop {
 			a.diffs(x.Diff)
-			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.failure(x.Task, x.Result))
+			a.path(x.Task)
+			a.failed(red, "fatal: [%s]: FAILED! => %s", host, a.failure(x.Task, x.Result))
 		} else if x.Task.Module == "ansible.builtin.debug" {
-			a.line(red, "fatal: [%s]: FAILED! => %s", host, a.dump(onlyDebug(x.Result), false))
+			a.failed(red, "fatal: [%s]: FAILED! => %s", host, a.dump(onlyDebug(x.Result), false))
 		}
 		if x.Ignored {
 			a.line(cyan, "...ignoring")
 		}
 	case event.Unreachable:
 		a.of(x.Task)
-		a.line(brightRed, "fatal: [%s]: UNREACHABLE! => %s", host, a.dump(x.Result, false))
+		a.failed(brightRed, "fatal: [%s]: UNREACHABLE! => %s", host, a.dump(x.Result, false))
 		if x.Ignored {
 			a.line(cyan, "...ignoring")
 		}
@@ -344,7 +419,7 @@ func (a *ansible) changes(s event.Status, all []value.Value) {
 
 func (a *ansible) diffs(all []value.Value) {
 	for _, v := range all {
-		lines := diffLines(v)
+		lines := diffLines(v, a.o)
 		if len(lines) == 0 {
 			continue
 		}
@@ -386,6 +461,9 @@ func (a *ansible) recap(x event.RunEnd) {
 			}
 		}
 		fmt.Fprintln(a.o.Out)
+	}
+	if a.check && a.o.CheckMarkers {
+		a.banner("DRY RUN")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // diffLines renders one diff of a result, as Ansible's default callback does.
-func diffLines(v value.Value) []string {
+func diffLines(v value.Value, o Options) []string {
 	d, ok := v.(*value.Dict)
 	if !ok {
 		return nil
@@ -29,8 +29,12 @@ func diffLines(v value.Value) []string {
 	if a == b {
 		return out
 	}
+	context := o.DiffContext
+	if context < 0 {
+		context = 3
+	}
 	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: splitKeep(a), B: splitKeep(b), Context: 3,
+		A: splitKeep(a), B: splitKeep(b), Context: context,
 		FromFile: header("before", d, "before_header"), ToFile: header("after", d, "after_header"),
 	})
 	if err != nil {

@@ -220,11 +220,11 @@ func (h *human) key(r hostLine) string {
 	for _, i := range r.items {
 		fmt.Fprintf(&b, "%s|%s|%s|", i.Status, value.Str(i.Label), h.text(i.Result, i.Task, i.Status))
 		for _, d := range i.Diff {
-			b.WriteString(strings.Join(diffLines(d), "\n"))
+			b.WriteString(strings.Join(diffLines(d, h.o), "\n"))
 		}
 	}
 	for _, d := range r.Diff {
-		b.WriteString(strings.Join(diffLines(d), "\n"))
+		b.WriteString(strings.Join(diffLines(d, h.o), "\n"))
 	}
 	return b.String()
 }
@@ -394,7 +394,7 @@ func (h *human) indent(text string, st lipgloss.Style) {
 
 func (h *human) diffs(all []value.Value) {
 	for _, d := range all {
-		for _, l := range diffLines(d) {
+		for _, l := range diffLines(d, h.o) {
 			st := h.style.dim
 			switch diffColor(l) {
 			case green:

@@ -50,8 +50,11 @@ func (m *minimal) result(x event.HostResult) {
 		m.line(cyan, "%s | SKIPPED", x.Host)
 		return
 	}
+	if x.Task.Module == "ansible.builtin.debug" && x.Result != nil && isTrue(x.Result, "_ansible_verbose_always") {
+		x.Result = onlyDebug(x.Result)
+	}
 	for _, d := range x.Diff {
-		for _, l := range diffLines(d) {
+		for _, l := range diffLines(d, m.o) {
 			m.line(diffColor(l), "%s", l)
 		}
 	}

@@ -28,6 +28,19 @@ type Options struct {
 	HideOK      bool
 	CustomStats bool // show what set_stats gave
 	TaskPath    bool // show file:line of each task
+
+	// FailedToErr sends failures to Err (display_failed_stderr), FailedPath says where the task
+	// stands (show_task_path_on_failure), CheckMarkers marks what runs in check mode.
+	FailedToErr, FailedPath, CheckMarkers bool
+	// YAML shows results as YAML (result_format). Pretty is pretty_results: nil when it is not set.
+	YAML   bool
+	Pretty *bool
+	// DiffContext is how many lines a diff has around changes; negative means 3.
+	DiffContext int
+	// Notes takes what only -v and more show; nil means Out (verbose_to_stderr).
+	Notes io.Writer
+	// Also are what runs beside the output, by name (callbacks_enabled).
+	Also []string
 }
 
 // Reporter consumes the events of one run. Close flushes what is still held back.
@@ -63,6 +76,9 @@ func New(format string, o Options) (Reporter, error) {
 		o.Width = 80
 	}
 	r := f(o)
+	if len(o.Also) > 0 {
+		r = newProfiled(r, o, format)
+	}
 	if o.Terminal && format != "json" && format != "jsonl" || format == "human" {
 		r = tame{r}
 	}

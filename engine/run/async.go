@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,7 +31,7 @@ func (u *turn) asyncKeywords() (seconds, poll int, err error) {
 	if seconds, err = get("async", v, rerr); err != nil || seconds <= 0 {
 		return 0, 0, err
 	}
-	v, rerr = u.rendered(u.task.Poll, int64(15))
+	v, rerr = u.rendered(u.task.Poll, int64(cmp.Or(u.r.PollInterval, 15)))
 	poll, err = get("poll", v, rerr)
 	return seconds, poll, err
 }

@@ -27,7 +27,7 @@ func TestAsyncKeywords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			task := &plan.Task{}
 			task.Async, task.Poll = tt.async, tt.poll
-			u := &turn{task: task, t: template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: value.NewDict(0)})}
+			u := &turn{r: &run{}, task: task, t: template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: value.NewDict(0)})}
 			seconds, each, err := u.asyncKeywords()
 			if (err != nil) != tt.bad || seconds != tt.seconds || each != tt.each {
 				t.Errorf("every %d of %d seconds, err %v; want %d of %d", each, seconds, err, tt.each, tt.seconds)

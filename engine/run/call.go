@@ -99,7 +99,7 @@ func (u *turn) engineModule(j *job) callResult {
 }
 
 func (u *turn) actionCall(j *job) *action.Call {
-	return &action.Call{Task: u.task, Host: u.w.host.Name, Args: j.args, T: u.t, Check: u.check, Diff: u.diff, Run: &services{u: u, j: j}}
+	return &action.Call{Task: u.task, Host: u.w.host.Name, Args: j.args, T: u.t, Check: u.check, Diff: u.diff, Managed: u.r.Managed, Run: &services{u: u, j: j}}
 }
 
 // newCall is a call of a module as the task wants it.

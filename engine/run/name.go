@@ -7,12 +7,17 @@ import (
 	"strings"
 
 	"fettle/engine/event"
+	"fettle/engine/mask"
+	"fettle/engine/plan"
 	"fettle/engine/value"
 )
 
 // nameTask names a task for people, with the variables of its first host.
 func (p *playRun) nameTask(u *turn) *event.Task {
 	e := p.eventTask(u.task)
+	if p.r.DisplayArgs && e.Args == "" && !u.mayHide() {
+		e.Args = p.r.Masker.String(writtenArgs(u.task.Args))
+	}
 	if tmpl, ok := u.task.Name.Value.(*value.Template); ok && u.task.Name.Set {
 		v, err := u.t.Render(tmpl)
 		switch {
@@ -52,4 +57,61 @@ func (u *turn) markedName(tmpl *value.Template) string {
 		fmt.Fprintf(&b, "<< error %d - %v >>", n, undefined)
 	}
 	return b.String() + tmpl.Src[end:]
+}
+
+// mayHide tells that no_log is set, or is a template that may give true.
+func (u *turn) mayHide() bool {
+	k := u.task.Keywords.NoLog
+	if !k.Set {
+		return u.r.NoLog
+	}
+	if _, computed := k.Value.(*value.Template); computed {
+		return true
+	}
+	hide, err := toBool(k.Value)
+	return err != nil || hide
+}
+
+// writtenArgs are the arguments as the playbook has them, in one line.
+func writtenArgs(d *value.Dict) string {
+	var parts []string
+	for _, e := range d.Entries() {
+		parts = append(parts, value.Str(e.Key)+"="+value.Str(asWritten(e.Value)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// asWritten puts the source of templates in their place.
+func asWritten(v value.Value) value.Value {
+	switch x := v.(type) {
+	case *value.Template:
+		return x.Src
+	case *value.List:
+		out := value.NewList()
+		for _, e := range x.V {
+			out.V = append(out.V, asWritten(e))
+		}
+		return out
+	case *value.Dict:
+		out := value.NewDict(x.Len())
+		for _, e := range x.Entries() {
+			_ = out.Set(e.Key, asWritten(e.Value))
+		}
+		return out
+	case *value.Encrypted:
+		return mask.Text
+	}
+	return v
+}
+
+// checkMode is what the keyword check_mode says, as far as it is known without a host.
+func (r *run) checkMode(k *plan.Keywords) bool {
+	if !k.CheckMode.Set {
+		return r.Check
+	}
+	on, err := toBool(k.CheckMode.Value)
+	if _, computed := k.CheckMode.Value.(*value.Template); computed || err != nil {
+		return r.Check
+	}
+	return on
 }

@@ -62,9 +62,17 @@ type Options struct {
 	AnyErrorsFatal bool
 	GatherFacts    bool // the configured default of gathering: implicit
 	TaskTimeout    int
-	Gathering      string // implicit, explicit, smart
-	Now            func() time.Time
-	Rand           *rand.Rand
+	// NoLog hides the results of all tasks that do not say otherwise (no_log).
+	NoLog bool
+	// PollInterval is how often background jobs are looked at, in seconds (poll_interval); 0 means 15.
+	PollInterval int
+	// DisplayArgs shows the arguments of tasks beside their names (display_args_to_stdout).
+	DisplayArgs bool
+	// Managed is the value of ansible_managed in templates; "" means Ansible's.
+	Managed   string
+	Gathering string // implicit, explicit, smart
+	Now       func() time.Time
+	Rand      *rand.Rand
 }
 
 // Connection are defaults for reaching hosts; variables and keywords win over them.

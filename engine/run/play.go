@@ -102,7 +102,7 @@ func (r *run) play(p *plan.Play) error {
 		return fmt.Errorf("%s: strategy %q is not supported; there are linear, free, host_pinned and debug", p.Strategy.At, strategy)
 	}
 	if len(pr.all) == 0 {
-		r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Pos: p.Pos})
+		r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Pos: p.Pos, Check: r.checkMode(&p.Keywords)})
 		r.emit(event.NoHosts{Play: pr.name, Pattern: pattern})
 		return nil
 	}
@@ -209,7 +209,7 @@ func (pr *playRun) startBatch(batch []*inventory.Host, n int) {
 		pr.walkers = append(pr.walkers, w)
 	}
 	pr.setMagic()
-	r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Hosts: names, Batch: n, Pos: pr.play.Pos})
+	r.emit(event.PlayStart{At: r.Now(), Name: pr.name, Hosts: names, Batch: n, Pos: pr.play.Pos, Check: r.checkMode(&pr.play.Keywords)})
 }
 
 // finishBatch notes who failed in this play and counts them.

@@ -150,15 +150,18 @@ func (r *run) emit(e event.Event) {
 func (r *run) emitLater(e event.Event) { r.emit(e) }
 
 // warnOnce shows a warning the first time it comes up.
-func (r *run) warnOnce(at diag.Pos, text string) {
+func (r *run) warnOnce(at diag.Pos, text string) { r.tellOnce(event.Warning{Text: text, Pos: at}) }
+
+func (r *run) tellOnce(w event.Warning) {
 	r.emitMu.Lock()
 	defer r.emitMu.Unlock()
-	key := at.String() + text
+	key := w.Pos.String() + w.Text
 	if r.warned[key] {
 		return
 	}
 	r.warned[key] = true
-	r.Sink.Emit(event.Warning{Text: r.Masker.String(text), Pos: at})
+	w.Text = r.Masker.String(w.Text)
+	r.Sink.Emit(w)
 }
 
 // delegateHost finds or makes the host that a task is delegated to: names that are not in
@@ -185,6 +188,7 @@ func (p *playRun) eventTask(t *plan.Task) *event.Task {
 		return e
 	}
 	e := &event.Task{ID: t.ID, Action: t.Action, Module: t.Module, Pos: t.Pos, Tags: t.Tags, Handler: t.Handler}
+	e.Check = p.r.checkMode(&t.Keywords)
 	if t.Role != nil {
 		e.Role = t.Role.Name
 	}

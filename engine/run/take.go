@@ -3,7 +3,6 @@ package run
 import (
 	"path"
 
-	"fettle/engine/diag"
 	"fettle/engine/event"
 	"fettle/engine/plan"
 	"fettle/engine/value"
@@ -267,6 +266,9 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 	ev := pr.eventTask(u.origin)
 	ev.NoLog = ev.NoLog || out.noLog
 	now := r.Now()
+	if u.mod != nil && out.status != event.Skipped {
+		r.emit(event.Note{Text: "<" + w.host.Name + "> EXEC " + u.task.Module, Level: 3})
+	}
 	if out.isLoop {
 		for i := range out.items {
 			o := &out.items[i]
@@ -303,7 +305,7 @@ func (pr *playRun) warnings(u *turn, out *outcome, name string) {
 			if d, isDict := e.(*value.Dict); isDict {
 				e, _ = d.GetString("msg")
 			}
-			pr.r.warnOnce(diag.Pos{}, value.Str(e))
+			pr.r.tellOnce(event.Warning{Text: value.Str(e), Deprecated: name == "deprecations"})
 		}
 	}
 }

@@ -201,7 +201,7 @@ func (u *turn) flags() error {
 			err = fmt.Errorf("keyword %s: %w", name, bad)
 		}
 	}
-	get(&u.noLog, "no_log", k.NoLog, false)
+	get(&u.noLog, "no_log", k.NoLog, u.r.NoLog)
 	get(&u.check, "check_mode", k.CheckMode, u.r.Check)
 	get(&u.diff, "diff", k.Diff, u.r.Diff)
 	get(&u.ignore, "ignore_errors", k.IgnoreErrors, false)

@@ -23,6 +23,9 @@ var strftime func(t time.Time, format string) (string, error)
 // SetStrftime installs Python's strftime; called from an init function.
 func SetStrftime(f func(t time.Time, format string) (string, error)) { strftime = f }
 
+// Strftime formats a time as Python's strftime does.
+func Strftime(t time.Time, format string) (string, error) { return strftime(t, format) }
+
 // TypeName implements value.Object.
 func (t *Time) TypeName() string { return "datetime" }
 

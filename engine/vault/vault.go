@@ -40,6 +40,8 @@ var (
 type Secrets struct {
 	// MatchID tries only the passwords of the id that the vault names (VAULT_ID_MATCH).
 	MatchID bool
+	// Salt is used for every vault that is made, instead of random bytes (VAULT_ENCRYPT_SALT).
+	Salt []byte
 
 	secrets []secret
 	mu      sync.Mutex
@@ -241,6 +243,9 @@ func (e *Envelope) open(password []byte) ([]byte, error) {
 // Encrypt makes a vault with the first password of id; an empty id takes the first password
 // there is. The default id gives format 1.1, any other 1.2.
 func (s *Secrets) Encrypt(plain []byte, id string) ([]byte, error) {
+	if s != nil && len(s.Salt) > 0 {
+		return s.EncryptWithSalt(plain, id, s.Salt)
+	}
 	salt := make([]byte, saltSize)
 	if _, err := rand.Read(salt); err != nil {
 		return nil, fmt.Errorf("cannot get random bytes: %w", err)

@@ -33,6 +33,8 @@ type Options struct {
 	// PluginPaths are further folders with plugins, by kind (filter, test, ...): what is in
 	// Python there is recognised, and refused by name.
 	PluginPaths map[string][]string
+	// Rejected are short names of modules that are not to be found (plugin_filters_cfg).
+	Rejected map[string]bool
 	// Texts are files that are not on disk, by path: the playbook of an ad-hoc command.
 	Texts map[string][]byte
 	// Decrypt opens vault files.

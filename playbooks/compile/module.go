@@ -39,6 +39,9 @@ func (s *scope) module(name string) resolution {
 	if r.module != nil {
 		r.name = r.module.Name
 	}
+	if s.c.opts.Rejected[strings.TrimPrefix(r.name, "ansible.builtin.")] {
+		r = resolution{name: name, absent: true}
+	}
 	if !strings.HasPrefix(r.name, "ansible.builtin.") {
 		r.groups = names().groups[r.name]
 	}

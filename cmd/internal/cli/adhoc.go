@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fettle/cmd/internal/config"
 	"fettle/engine/diag"
 	"fettle/engine/event"
 	"fettle/engine/run"
@@ -24,6 +25,8 @@ type adhocOptions struct {
 	poll         int
 	basedir      string
 	taskTimeout  int
+	direct       bool              // the user's own command, for which settings count
+	pollGiven    bool              // --poll was given
 	collections  []string          // where module names are looked for (console)
 	watch        func(event.Event) // sees every event beside the reporter
 }
@@ -34,7 +37,10 @@ func newAdhoc(s *Streams) *cobra.Command {
 		Use:   "adhoc PATTERN",
 		Short: "Run one module on hosts",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(c *cobra.Command, args []string) error { return o.run(c.Context(), s, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			o.direct, o.pollGiven = true, c.Flags().Changed("poll")
+			return o.run(c.Context(), s, args[0])
+		},
 	}
 	f := c.Flags()
 	o.runFlags(f)
@@ -61,6 +67,7 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 	if err := ss.showProblems(nil); err != nil {
 		return err
 	}
+	o.defaults(ss.cfg)
 	module := first(o.module, ss.cfg.String("DEFAULT_MODULE_NAME"))
 	sel, err := ss.inv.Select([]string{pattern}, o.limit)
 	if err != nil {
@@ -87,6 +94,17 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 		}
 	}
 	return o.perform(ctx, ss, pattern, module, nil)
+}
+
+// defaults are what the settings say where no flag does.
+func (o *adhocOptions) defaults(cfg *config.Config) {
+	if !o.direct {
+		return
+	}
+	o.args, o.basedir = first(o.args, cfg.String("DEFAULT_MODULE_ARGS")), first(o.basedir, cfg.String("PLAYBOOK_DIR"))
+	if !o.pollGiven {
+		o.poll = cfg.Int("DEFAULT_POLL_INTERVAL")
+	}
 }
 
 // perform runs one module on the hosts of a pattern.

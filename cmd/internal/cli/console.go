@@ -57,6 +57,7 @@ func (o *console) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.basedir = first(o.basedir, ss.cfg.String("PLAYBOOK_DIR"))
 	defer ss.close()
 	o.ss = ss
 	if err := ss.showProblems(nil); err != nil {

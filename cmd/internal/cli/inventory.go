@@ -67,7 +67,7 @@ func (o *inventoryOptions) run(ctx context.Context, s *Streams, args []string) e
 		return err
 	}
 	defer ss.close()
-	dir := o.basedir
+	dir := first(o.basedir, ss.cfg.String("PLAYBOOK_DIR"))
 	if dir != "" {
 		if dir, err = filepath.Abs(dir); err != nil {
 			return err

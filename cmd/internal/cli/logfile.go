@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"fettle/engine/diag"
+	"fettle/engine/event"
+	"fettle/engine/report"
 )
 
 // logFile is where log_path sends a copy of what is shown: a line of output a line, in the
@@ -41,6 +43,9 @@ func (ss *session) openLog() {
 	}
 	l := &logFile{w: f, prefix: fmt.Sprintf(" p=%d u=%s n=fettle ", os.Getpid(), name), now: time.Now}
 	s := ss.s
+	if ss.cfg.IsSet("LOG_VERBOSITY") {
+		ss.log = l
+	}
 	out, errs := &logged{Writer: s.Out, log: l, level: "INFO"}, &logged{Writer: s.Err, log: l, level: "WARNING"}
 	s.Out, s.Err = out, errs
 	ss.closeLog = func() {
@@ -103,4 +108,36 @@ func (f *logFile) add(level, line string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, _ = fmt.Fprintf(f.w, "%s%s%s| %s\n", strings.Replace(f.now().Format("2006-01-02 15:04:05.000"), ".", ",", 1), f.prefix, level, line)
+}
+
+// detail is how much the events of a run are to tell.
+func (ss *session) detail() int {
+	if ss.log != nil {
+		return max(ss.o.verbosity, ss.cfg.Int("LOG_VERBOSITY"))
+	}
+	return ss.o.verbosity
+}
+
+// logging adds to a reporter one that writes the run to the log alone, as detailed as
+// log_verbosity says; what goes to the terminal is not copied then.
+func (ss *session) logging(rep event.Sink) event.Sink {
+	if ss.log == nil {
+		return rep
+	}
+	o := ss.reportOptions()
+	o.Out, o.Err = &logged{Writer: io.Discard, log: ss.log, level: "INFO"}, &logged{Writer: io.Discard, log: ss.log, level: "WARNING"}
+	o.Color, o.Terminal, o.Verbosity, o.Also, o.Notes = false, false, ss.detail(), nil, nil
+	own, err := report.New("ansible", o)
+	if err != nil {
+		return rep
+	}
+	return watched{rep, own.Emit}
+}
+
+// unlogged is a stream without the copy to the log.
+func (ss *session) unlogged(w io.Writer) io.Writer {
+	if l, ok := w.(*logged); ok && ss.log != nil {
+		return l.Writer
+	}
+	return w
 }

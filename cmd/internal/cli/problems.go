@@ -14,8 +14,7 @@ func (ss *session) showProblems(diags *diag.List) error {
 	if diags != nil {
 		all.Add(diags.Sorted()...)
 	}
-	if all.Len() > 0 {
-		shown := all.Sorted()
+	if shown := ss.wanted(all.Sorted()); len(shown) > 0 {
 		if ss.o.verbosity == 0 {
 			shown = folded(shown)
 		}

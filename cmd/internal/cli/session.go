@@ -15,7 +15,6 @@ import (
 	"fettle/engine/event"
 	"fettle/engine/mask"
 	"fettle/engine/plan"
-	"fettle/engine/report"
 	"fettle/engine/run"
 	"fettle/engine/runner"
 	"fettle/engine/template"
@@ -53,8 +52,10 @@ type session struct {
 	// closeLog ends the copy of the output that log_path asks for.
 	closeLog func()
 	// watch sees every event beside the reporter.
-	watch func(event.Event)
-	what  string // the playbooks, for who finds a host locked
+	watch    func(event.Event)
+	rejected map[string]bool // modules that plugin_filters_cfg takes away
+	log      *logFile        // what log_path names, when it is written separately (log_verbosity)
+	what     string          // the playbooks, for who finds a host locked
 }
 
 // watched is a sink with somebody looking over its shoulder.
@@ -88,10 +89,14 @@ func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
 		return nil, withCode(exitOptions, err)
 	}
 	ss.cfg = cfg
+	o.verbosity += cfg.Int("DEFAULT_VERBOSITY")
 	ss.diags.Add(problems.Sorted()...)
 	ss.openLog()
 	if err := ss.refuse(); err != nil {
 		return nil, withCode(exitOptions, err)
+	}
+	if err := ss.moduleFilters(); err != nil {
+		return nil, err
 	}
 	if ss.secrets, err = ss.vaultSecrets(ctx); err != nil {
 		return nil, err
@@ -202,6 +207,7 @@ func (ss *session) inventorySettings(o *inventory.Options) {
 	o.VarsExts, o.TransformGroups = c.List("YAML_FILENAME_EXTENSIONS"), c.String("TRANSFORM_INVALID_GROUP_CHARS")
 	o.MergeHashes = c.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
 	o.PatternMismatch = c.String("HOST_PATTERN_MISMATCH")
+	o.UseExtraVars = c.Bool("constructed:use_extra_vars")
 	if c.Bool("INVENTORY_ANY_UNPARSED_IS_FAILED") {
 		o.AnyUnparsed = "error"
 	}
@@ -341,6 +347,7 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 		ExtraArgs: first(o.extraArgs, c.String("ssh:ssh_extra_args")), HostKeyChecking: c.Bool("HOST_KEY_CHECKING"),
 		Timeout: c.Int("DEFAULT_TIMEOUT"), Retries: c.Int("ssh:reconnection_retries"),
 	}
+	ss.pluginSettings(&d)
 	if o.timeout > 0 {
 		d.Timeout = o.timeout
 	}
@@ -380,6 +387,37 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 	return d, err
 }
 
+// pluginSettings are those of the plugins for ssh and becoming, which win over the general ones.
+func (ss *session) pluginSettings(d *run.Connection) {
+	o, c := ss.o, ss.cfg
+	if c.IsSet("ssh:timeout") {
+		d.Timeout = c.Int("ssh:timeout")
+	}
+	if c.IsSet("ssh:host_key_checking") {
+		d.HostKeyChecking = c.Bool("ssh:host_key_checking")
+	}
+	become := func(exe, flags, user, password string) {
+		if c.IsSet(exe) {
+			d.BecomeExe = c.String(exe)
+		}
+		if c.IsSet(flags) {
+			d.BecomeFlags = c.String(flags)
+		}
+		if c.IsSet(user) && o.becomeUser == "" {
+			d.BecomeUser = c.String(user)
+		}
+		if c.IsSet(password) {
+			d.BecomePassword = c.String(password)
+		}
+	}
+	switch d.BecomeMethod {
+	case "sudo", "ansible.builtin.sudo":
+		become("sudo:become_exe", "sudo:become_flags", "sudo:become_user", "sudo:become_pass")
+	case "su", "ansible.builtin.su":
+		become("su:become_exe", "su:become_flags", "su:become_user", "su:become_pass")
+	}
+}
+
 func first(texts ...string) string {
 	for _, t := range texts {
 		if t != "" {
@@ -408,31 +446,6 @@ func passwordFrom(file string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// reporter makes the reporter of the wanted format.
-func (ss *session) reporter() (report.Reporter, error) {
-	format := ss.o.format
-	if format == "" {
-		format = ss.defaultFormat()
-	}
-	r, err := report.New(format, report.Options{Out: ss.s.Out, Err: ss.s.Err, Color: ss.colored(), Width: ss.s.Width, Terminal: ss.s.Terminal,
-		Verbosity: ss.o.verbosity, Diff: ss.o.diff, HideSkipped: !ss.cfg.Bool("default:display_skipped_hosts"),
-		HideOK: !ss.cfg.Bool("default:display_ok_hosts"), CustomStats: ss.cfg.Bool("SHOW_CUSTOM_STATS")})
-	return r, withCode(exitOptions, err)
-}
-
-func (ss *session) defaultFormat() string {
-	switch cb := ss.cfg.String("DEFAULT_STDOUT_CALLBACK"); strings.TrimPrefix(cb, "ansible.posix.") {
-	case "json":
-		return "json"
-	case "jsonl":
-		return "jsonl"
-	}
-	if asAnsible {
-		return "ansible"
-	}
-	return "human"
-}
-
 func (ss *session) colored() bool {
 	if ss.cfg.Bool("ANSIBLE_FORCE_COLOR") {
 		return true
@@ -444,7 +457,7 @@ func (ss *session) colored() bool {
 func (ss *session) compileOptions(playbooks []string) compile.Options {
 	c := ss.cfg
 	return compile.Options{Playbooks: playbooks, ExtraVars: ss.extra, RolesPath: c.List("DEFAULT_ROLES_PATH"), CollectionsPath: c.List("COLLECTIONS_PATHS"),
-		PluginPaths: pluginPaths(c),
+		PluginPaths: pluginPaths(c), Rejected: ss.rejected,
 		LibraryPath: append(pathLists(ss.o.modulePath), c.List("DEFAULT_MODULE_PATH")...), Decrypt: func(text []byte, file string) ([]byte, error) { return ss.decryptFile(file, text) }, Templates: ss.engine, Magic: ss.store.Magic, Variables: ss.knownVariables(),
 		Duplicates:   ss.cfg.String("DUPLICATE_YAML_DICT_KEY"),
 		PrivateRoles: ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS")}
@@ -498,17 +511,24 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 	if err != nil {
 		return err
 	}
-	ss.sink = rep
+	ss.sink = ss.logging(rep)
+	if !ss.cfg.Bool("DEPRECATION_WARNINGS") {
+		ss.sink = quiet{ss.sink}
+	}
 	if ss.watch != nil {
-		ss.sink = watched{rep, ss.watch}
+		ss.sink = watched{ss.sink, ss.watch}
 	}
 	o := run.Options{Plan: p, Expander: x, Inventory: ss.inv, Store: ss.store, Templates: ss.engine, Pool: ss.pool, Sink: ss.sink, Masker: ss.mask,
-		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.o.verbosity, Ask: ask, Defaults: defaults,
+		Limit: ss.o.limit, Check: ss.o.check, Diff: ss.o.diff || ss.cfg.Bool("DIFF_ALWAYS"), Forks: ss.forks(), Verbosity: ss.detail(), Ask: ask, Defaults: defaults,
 		Strategy: ss.cfg.String("DEFAULT_STRATEGY"), AnyErrorsFatal: ss.cfg.Bool("ANY_ERRORS_FATAL"), ForceHandlers: ss.cfg.Bool("DEFAULT_FORCE_HANDLERS"),
 		EnableDebugger: ss.cfg.Bool("ENABLE_TASK_DEBUGGER"), DebugIgnoresIgnored: ss.cfg.Bool("TASK_DEBUGGER_IGNORE_ERRORS"),
 		PublicIncludes:  ss.cfg.IsSet("DEFAULT_PRIVATE_ROLE_VARS") && !ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS"),
-		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"),
-		TaskTimeout:     ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"), NoLog: ss.cfg.Bool("DEFAULT_NO_LOG"), DisplayArgs: ss.cfg.Bool("DISPLAY_ARGS_TO_STDOUT"),
+		PollInterval: ss.cfg.Int("DEFAULT_POLL_INTERVAL"),
+		TaskTimeout:  ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+	if ss.cfg.IsSet("DEFAULT_MANAGED_STR") {
+		o.Managed = ss.cfg.String("DEFAULT_MANAGED_STR")
+	}
 	if ss.s.Terminal {
 		o.Progress = 100 * time.Millisecond
 		o.Live = true

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fettle/engine/vault"
+	"fettle/modules"
 )
 
 // vaultSecrets collects the vault passwords: of --vault-id, --vault-password-file,
@@ -20,7 +21,7 @@ type settings interface {
 }
 
 func vaultSecrets(ctx context.Context, o vaultOptions, c settings) (*vault.Secrets, error) {
-	s := &vault.Secrets{}
+	s := &vault.Secrets{MatchID: truthful(c.String("DEFAULT_VAULT_ID_MATCH")), Salt: []byte(c.String("VAULT_ENCRYPT_SALT"))}
 	question := func(text string) (string, error) { return askSecret(ctx, text) }
 	var sources []vault.Source
 	for _, id := range append(c.List("DEFAULT_VAULT_IDENTITY_LIST"), o.ids...) {
@@ -45,4 +46,10 @@ func vaultSecrets(ctx context.Context, o vaultOptions, c settings) (*vault.Secre
 		}
 	}
 	return s, nil
+}
+
+// truthful reads a setting that the table has as text and that means yes or no.
+func truthful(text string) bool {
+	on, err := modules.ToBool(text)
+	return err == nil && on
 }

@@ -24,6 +24,7 @@ type vaultCommand struct {
 	prompt, showInput bool
 	skipTTY           bool
 	newID, newFile    string
+	editor            string
 }
 
 func newVault(s *Streams) *cobra.Command {
@@ -62,6 +63,7 @@ func newVault(s *Streams) *cobra.Command {
 						return err
 					}
 				}
+				o.editor = first(cfg.String("EDITOR"), "vi")
 				o.encryptID = first(o.encryptID, cfg.String("DEFAULT_VAULT_ENCRYPT_IDENTITY"))
 				if err := o.oneIdentity(c.Name(), cfg); err != nil {
 					return err
@@ -294,7 +296,7 @@ func editInto(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.S
 	if err := os.WriteFile(file, plain, 0o600); err != nil {
 		return err
 	}
-	words := strings.Fields(first(os.Getenv("EDITOR"), os.Getenv("VISUAL"), "vi"))
+	words := strings.Fields(o.editor)
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
 	if err := cmd.Run(); err != nil {

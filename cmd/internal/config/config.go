@@ -38,6 +38,7 @@ type Config struct {
 	File     string // the ansible.cfg that was read, or ""
 	settings []*Setting
 	ini      *iniFile // nil without a file
+	warned   map[string]bool
 	values   map[string]item
 	home     string
 	cwd      string
@@ -62,7 +63,7 @@ func load(environ []string, cwd, global string) (*Config, *diag.List) {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	c := &Config{settings: settings(), values: map[string]item{}, home: env["HOME"], cwd: cwd}
+	c := &Config{settings: settings(), values: map[string]item{}, warned: map[string]bool{}, home: env["HOME"], cwd: cwd}
 	if c.home == "" {
 		c.home = "/"
 	}
@@ -162,6 +163,9 @@ func (c *Config) set(s *Setting, env map[string]string, file *iniFile, diags *di
 			text, origin, at, base, given = v, "env: "+name, diag.Pos{}, c.cwd, true
 		}
 	}
+	if strings.TrimSpace(text) == "" && (s.Type == "int" || s.Type == "float") {
+		text, origin, given = s.Default, "default", false
+	}
 	if !given {
 		if text == "-" {
 			c.values[s.Name] = item{nil, origin}
@@ -186,18 +190,29 @@ func (c *Config) set(s *Setting, env map[string]string, file *iniFile, diags *di
 
 func (c *Config) warnUnsupported(s *Setting, origin string, at diag.Pos, diags *diag.List) {
 	for _, o := range c.settings { // one key may feed several settings; one that is supported is enough
-		if o != s && supported(o.Name) && (shares(o.Env, s.Env) || shares(o.INI, s.INI)) {
+		if o != s && (supported(o.Name) || c.warned[o.Name]) && c.fedBy(o, s, origin, at) {
 			return
 		}
 	}
+	c.warned[s.Name] = true
 	if at.IsZero() && !strings.HasPrefix(origin, "env: ") {
 		at.File = origin
 	}
 	diags.Add(diag.Warnf(at, "config", "the setting %s (%s) is not supported and has no effect", s.Name, origin))
 }
 
-func shares(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+// fedBy tells that what gave s its value gives o one as well.
+func (c *Config) fedBy(o, s *Setting, origin string, at diag.Pos) bool {
+	if name, ok := strings.CutPrefix(origin, "env: "); ok {
+		return slices.Contains(o.Env, name)
+	}
+	for _, key := range s.INI {
+		section, name, _ := strings.Cut(key, ".")
+		if e, ok := c.ini.get(section, name); ok && e.at == at && slices.Contains(o.INI, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // fill completes a default.

@@ -128,7 +128,7 @@ func TestProblems(t *testing.T) {
 
 func TestSupportedNamesExist(t *testing.T) {
 	c, _ := load(nil, t.TempDir(), "")
-	for _, n := range supportedNames {
+	for _, n := range append(acts, meaningless...) {
 		c.Value(n) // panics on a wrong name
 	}
 }

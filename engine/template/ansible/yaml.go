@@ -49,6 +49,7 @@ type yamlOptions struct {
 	unicode       bool
 	start, end    bool
 	style         string // default_style
+	literal       bool   // texts of several lines stand as blocks
 	lineBreak     string
 }
 
@@ -137,6 +138,66 @@ func dumpYAML(v value.Value, o yamlOptions) (value.Value, error) {
 	a := &anchors{seen: map[*ynode]bool{}}
 	a.visit(n)
 	return value.Mark(emitYAML(n, o), r.secret), nil
+}
+
+// ResultYAML is a result as the callbacks of Ansible print it with result_format yaml. When it
+// may lose something (lossy), texts of several lines lose what would keep them from standing
+// as blocks: tabs, blanks at the ends of lines, what cannot be printed.
+func ResultYAML(d *value.Dict, indent int, lossy bool) (string, error) {
+	o := yamlOptions{flow: flowNever, sortKeys: true, unicode: true, indent: indent, width: math.MaxInt32, literal: lossy}
+	v := value.Value(d)
+	if lossy {
+		v = blockTexts(d)
+	}
+	out, err := dumpYAML(v, o)
+	if err != nil {
+		return "", err
+	}
+	return text(out), nil
+}
+
+func blockTexts(v value.Value) value.Value {
+	switch x := v.(type) {
+	case string:
+		return blockText(x)
+	case *value.List:
+		out := value.NewList()
+		for _, e := range x.V {
+			out.V = append(out.V, blockTexts(e))
+		}
+		return out
+	case *value.Dict:
+		out := value.NewDict(x.Len())
+		for _, e := range x.Entries() {
+			_ = out.Set(e.Key, blockTexts(e.Value))
+		}
+		return out
+	}
+	return v
+}
+
+func blockText(s string) string {
+	if !strings.ContainsFunc(s, isBreak) {
+		return s
+	}
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimRight(s, " \t\r\n")) {
+		column := 0
+		var l strings.Builder
+		for _, r := range strings.TrimRight(line, "\r\n") {
+			switch {
+			case r == '\t':
+				n := 8 - column%8
+				l.WriteString(strings.Repeat(" ", n))
+				column += n
+			case printable(r):
+				l.WriteRune(r)
+				column++
+			}
+		}
+		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // ynode is a node of the tree that the emitter writes.

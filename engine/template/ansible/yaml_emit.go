@@ -340,7 +340,7 @@ func (e *emitter) style(n *ynode, a analysis, p place) byte {
 	if e.o.style != "" {
 		want = e.o.style[0]
 	}
-	if n.tag == "!vault" || n.tag == "!!binary" {
+	if n.tag == "!vault" || n.tag == "!!binary" || e.o.literal && a.multiline {
 		want = '|'
 	}
 	if want == 0 {
