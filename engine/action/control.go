@@ -107,6 +107,10 @@ func undefinedText(err error) string {
 }
 
 func isIdentifier(s string) bool {
+	switch strings.ToLower(s) {
+	case "none", "true", "false":
+		return false
+	}
 	for i, r := range s {
 		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {
@@ -246,7 +250,7 @@ func setFact(_ context.Context, c *Call) (*value.Dict, error) {
 			continue
 		}
 		if !isIdentifier(name) {
-			return nil, fmt.Errorf("The variable name '%s' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.", name)
+			return nil, fmt.Errorf("Invalid variable name '%s'. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.", name)
 		}
 		facts.SetString(name, oldTruth(c, e.Value))
 	}

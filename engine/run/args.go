@@ -72,7 +72,7 @@ func (u *turn) oneCommand(args *value.Dict) error {
 		return nil
 	}
 	switch u.task.Module {
-	case "ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.script":
+	case "ansible.builtin.script":
 		return errors.New("the command is given twice, as free text and as cmd")
 	}
 	return nil

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -11,11 +10,6 @@ import (
 )
 
 func isMeta(t *plan.Task) bool { return t.Module == "ansible.builtin.meta" }
-
-var errEndRole = map[bool]error{
-	true:  errors.New("Cannot execute 'end_role' from a handler"),
-	false: errors.New("Cannot execute 'end_role' from outside of a role"),
-}
 
 // metaName is what a meta task asks for.
 func metaName(t *plan.Task) string {
@@ -50,8 +44,9 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			ok, _, err := u.conditions(task.When)
 			if err != nil {
 				pr.announce(pr.nameTask(u), task, 1)
-				pr.take(w, u, u.failure(&taskError{what: "conditional check", err: err}))
-				continue
+				pr.abort = &placed{at: task.Pos, err: &taskError{what: "conditional check", err: err}}
+				pr.ended = true
+				return
 			}
 			if !ok {
 				pr.announceMeta(u)
@@ -166,14 +161,10 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 		}
 		return true
 	case "end_host":
-		w.ended = true
+		w.ended, w.left = true, true
+		pr.setMagic()
 		return false
 	case "end_role":
-		if u.task.Handler || u.task.Role == nil {
-			pr.abort = &placed{at: u.task.Pos, err: errEndRole[u.task.Handler]}
-			pr.ended = true
-			return true
-		}
 		pr.endRole(w, u.task)
 		return false
 	case "clear_facts":

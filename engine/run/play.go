@@ -38,6 +38,7 @@ type playRun struct {
 	debug        bool // strategy debug
 	current      *event.Task
 	roleHandlers map[string]bool // by handlerKey
+	removed      map[string]bool // hosts that left the play, even if clear_host_errors lets them come back
 	adopted      map[*plan.Expansion]bool
 }
 
@@ -49,7 +50,7 @@ func (r *run) playContext(pv *vars.Play) *template.Context {
 
 func (r *run) play(p *plan.Play) error {
 	pv := vars.NewPlay(p)
-	pr := &playRun{r: r, play: p, vars: pv, maxFail: -1, roleHandlers: map[string]bool{}, adopted: map[*plan.Expansion]bool{}}
+	pr := &playRun{r: r, play: p, vars: pv, maxFail: -1, roleHandlers: map[string]bool{}, removed: map[string]bool{}, adopted: map[*plan.Expansion]bool{}}
 	pr.addHandlers(p.Handlers)
 	t := r.playContext(pv)
 	fail := func(what string, err error) error {
@@ -286,15 +287,20 @@ func (pr *playRun) setMagic() {
 	for _, h := range pr.matched {
 		all = append(all, h.Name)
 	}
+	for _, w := range pr.walkers {
+		if w.failed || w.unreachable || w.struck || w.left {
+			pr.removed[w.host.Name] = true
+		}
+	}
 	var live []string
 	for _, n := range all {
-		if !pr.r.dead[n] && !pr.lost(n) {
+		if !pr.r.dead[n] && !pr.removed[n] {
 			live = append(live, n)
 		}
 	}
 	batch := make([]string, 0, len(pr.walkers))
 	for _, w := range pr.walkers {
-		if !w.failed && !w.unreachable && !w.struck {
+		if !pr.removed[w.host.Name] {
 			batch = append(batch, w.host.Name)
 		}
 	}
@@ -324,15 +330,6 @@ func (pr *playRun) setMagic() {
 	m.Set("ansible_role_names", unique(append(slices.Clone(own), dependent...)), at)
 	m.Set("role_names", roles, at)
 	pr.vars.Magic.Store(m)
-}
-
-func (pr *playRun) lost(name string) bool {
-	for _, w := range pr.walkers {
-		if w.host.Name == name {
-			return w.failed || w.unreachable || w.struck
-		}
-	}
-	return false
 }
 
 func (pr *playRun) hostNames() []string {

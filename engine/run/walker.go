@@ -18,6 +18,7 @@ type walker struct {
 	unreachable bool
 	struck      bool // rescued from a failure of another host (any_errors_fatal): not in later plays
 	ended       bool // end_host and its like: done without failure
+	left        bool // by end_host
 	busy        bool // free strategy: a task is under way
 	notified    map[*plan.Handler]bool
 	afterFlush  bool            // failed, but handlers are forced: ends after the next flush

@@ -27,6 +27,9 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 	if s.Host != nil {
 		switch name {
 		case "inventory_hostname":
+			if v, ok := s.Store.Extra.Get(name); ok {
+				return v.Value, true // the only one that -e replaces
+			}
 			return s.Host.Inv.Name, true
 		case "inventory_hostname_short":
 			return shortName(s.Host.Inv.Name), true

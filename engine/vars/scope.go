@@ -148,12 +148,13 @@ func (s *Scope) merged(name string) (value.Value, bool) {
 	}
 	out := all[len(all)-1]
 	for i := len(all) - 2; i >= 0; i-- {
-		out = mergeDicts(out, all[i])
+		out = MergeDicts(out, all[i])
 	}
 	return out, true
 }
 
-func mergeDicts(low, high value.Value) value.Value {
+// MergeDicts is high over low, at every level.
+func MergeDicts(low, high value.Value) value.Value {
 	a, aok := low.(*value.Dict)
 	b, bok := high.(*value.Dict)
 	if !aok || !bok {
@@ -162,7 +163,7 @@ func mergeDicts(low, high value.Value) value.Value {
 	out := a.Clone()
 	for _, e := range b.Entries() {
 		if old, ok := out.Get(e.Key); ok {
-			_ = out.Set(e.Key, mergeDicts(old, e.Value))
+			_ = out.Set(e.Key, MergeDicts(old, e.Value))
 			continue
 		}
 		_ = out.Set(e.Key, e.Value)

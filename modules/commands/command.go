@@ -15,6 +15,7 @@ func init() {
 		Summary:  "Run a command, without a shell.",
 		Check:    modules.Partial,
 		FreeForm: "_raw_params",
+		Rules:    modules.Rules{modules.Exclusive("_raw_params", "cmd", "argv")},
 		Notes:    []string{"In check mode the command does not run; with creates or removes the answer is a prediction, without them the task is skipped."},
 		Examples: `
 - name: Make the database once
@@ -31,7 +32,8 @@ func init() {
 }
 
 type commandArgs struct {
-	Raw            string   `arg:"_raw_params" alias:"cmd,free_form" doc:"The command with its arguments, split as a shell splits words."`
+	Raw            string   `arg:"_raw_params" alias:"free_form" doc:"The command with its arguments, split as a shell splits words."`
+	Cmd            string   `arg:"cmd" doc:"The same as an option of its own."`
 	Argv           []string `arg:"argv" elements:"str" doc:"The command as a list of words."`
 	UsesShell      bool     `arg:"_uses_shell" default:"false" doc:"Set by shell."`
 	ExpandVars     bool     `arg:"expand_argument_vars" default:"true" doc:"Expand $NAME and ~ in the words."`
@@ -50,11 +52,9 @@ type commandTarget struct {
 }
 
 func command(ctx context.Context, h *modules.Host, a commandArgs) (modules.Result[commandReturn], error) {
+	a.Raw += a.Cmd
 	line := strings.TrimSpace(a.Raw)
-	switch {
-	case line != "" && len(a.Argv) > 0:
-		return refuse("only command or argv can be given, not both")
-	case line == "" && a.Argv == nil:
+	if line == "" && a.Argv == nil {
 		return refuse("no command given")
 	}
 	if a.UsesShell {

@@ -432,12 +432,11 @@ func (c *compiler) roleOf(parent *plan.Task, use plan.RoleUse) func(s *scope) (*
 		if u == nil {
 			return nil, nil // reported
 		}
-		for _, set := range parent.Vars {
-			if set.Kind == plan.TaskVars {
-				u.role.Key += varsKey(&set.Vars)
-				break
-			}
+		var own *value.Vars
+		if i := slices.IndexFunc(parent.Vars, func(s *plan.VarSet) bool { return s.Kind == plan.TaskVars }); i >= 0 {
+			own = &parent.Vars[i].Vars
 		}
+		u.role.Key += varsKey(own)
 		u.setPublic(use.Public)
 		u.s.dirs = append([]string{filepath.Dir(s.file)}, s.dirs...)
 		g := newGraph()

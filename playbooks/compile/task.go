@@ -62,8 +62,27 @@ func (s *scope) task(g *graph, t *ast.Task) {
 			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Using '%s' as a handler is not supported.", t.Action))
 			return
 		}
+	case "ansible.builtin.meta":
+		if where := s.endRoleOutside(t); where != "" {
+			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Cannot execute 'end_role' from %s", where))
+			return
+		}
 	}
 	g.task(in.planTask(t, p, s))
+}
+
+// endRoleOutside is where an end_role stands that ends no role, or "".
+func (s *scope) endRoleOutside(t *ast.Task) string {
+	what, _ := t.Args.GetString("_raw_params")
+	switch {
+	case what != "end_role":
+		return ""
+	case s.handlers:
+		return "a handler"
+	case s.role == nil:
+		return "outside of a role"
+	}
+	return ""
 }
 
 // templatedAction compiles a task whose module only a host can tell.

@@ -7,16 +7,25 @@ import (
 
 	"fettle/engine/diag"
 	"fettle/engine/value"
+	"fettle/engine/vars"
 	"fettle/playbooks/yamlv"
 )
 
 // extraVars reads the values of -e in order; later ones win. Each is @FILE, YAML or JSON
 // text, or key=value words.
-func extraVars(args []string, decrypt func(file string, text []byte) ([]byte, error)) (*value.Vars, error) {
+// merge is hash_behaviour=merge: dictionaries of several -e are merged at every level.
+func extraVars(args []string, merge bool, decrypt func(file string, text []byte) ([]byte, error)) (*value.Vars, error) {
 	out := &value.Vars{}
 	for _, a := range args {
-		if err := addExtra(out, strings.TrimSpace(a), decrypt); err != nil {
+		one := &value.Vars{}
+		if err := addExtra(one, strings.TrimSpace(a), decrypt); err != nil {
 			return nil, err
+		}
+		for name, v := range one.All() {
+			if old, ok := out.Get(name); ok && merge {
+				v.Value = vars.MergeDicts(old.Value, v.Value)
+			}
+			out.Set(name, v.Value, v.At)
 		}
 	}
 	return out, nil
@@ -42,16 +51,14 @@ func addExtra(out *value.Vars, a string, decrypt func(string, []byte) ([]byte, e
 		return addYAML(out, file, text, vaulted)
 	case a[0] == '{' || a[0] == '[' || a[0] == '/' || a[0] == '.':
 		if a[0] == '/' || a[0] == '.' {
-			return fmt.Errorf("please prepend extra vars filename %q with '@'", a)
+			return withCode(exitOptions, fmt.Errorf("please prepend extra vars filename %q with '@'", a))
 		}
-		return addYAML(out, "command line", []byte(a), false)
-	case !strings.Contains(a, "="):
 		return addYAML(out, "command line", []byte(a), false)
 	}
 	for _, word := range splitWords(a) {
 		k, v, ok := strings.Cut(word, "=")
 		if !ok {
-			return fmt.Errorf("invalid extra vars data supplied: %q is not key=value", word)
+			continue // as in Ansible, silently
 		}
 		out.Set(k, yamlv.Text(unquote(v), diag.Pos{File: "command line"}), diag.Pos{File: "command line"})
 	}
@@ -81,7 +88,7 @@ func addYAML(out *value.Vars, file string, text []byte, vaulted bool) error {
 		return fmt.Errorf("%s holds no dictionary of variables", file)
 	}
 	if !ok {
-		return fmt.Errorf("invalid extra vars data supplied: %s could not be made into a dictionary", quoteShort(string(text)))
+		return withCode(exitOptions, fmt.Errorf("invalid extra vars data supplied: %s could not be made into a dictionary", quoteShort(string(text))))
 	}
 	for _, e := range d.Entries() {
 		out.Set(value.Str(e.Key), e.Value, diag.Pos{File: file})

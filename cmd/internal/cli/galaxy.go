@@ -406,7 +406,7 @@ func initCollection(_ context.Context, cl *galaxy.Client, g *galaxySession, args
 // init are the options of making something new.
 func (g *galaxySession) init(skeleton string, ignore []string) (galaxy.Init, error) {
 	o := galaxy.Init{Path: g.initPath, Skeleton: skeleton, Ignore: ignore, Vars: map[string]any{}}
-	extra, err := extraVars(g.extraVars, func(_ string, text []byte) ([]byte, error) { return text, nil })
+	extra, err := extraVars(g.extraVars, false, func(_ string, text []byte) ([]byte, error) { return text, nil })
 	if err != nil {
 		return o, err
 	}

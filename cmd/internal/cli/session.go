@@ -101,7 +101,7 @@ func open(ctx context.Context, s *Streams, o *runOptions) (*session, error) {
 	if ss.secrets, err = ss.vaultSecrets(ctx); err != nil {
 		return nil, err
 	}
-	if ss.extra, err = extraVars(o.extraVars, ss.decryptFile); err != nil {
+	if ss.extra, err = extraVars(o.extraVars, ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge", ss.decryptFile); err != nil {
 		return nil, err
 	}
 	if err := ss.makeEngine(); err != nil {

@@ -117,7 +117,7 @@ func (o *templateOptions) runBatch(ctx context.Context, s *Streams) error {
 // scopeFor are the variables of a host, or of a variables file.
 func (ss *session) scopeFor(host, file string) (template.Scope, error) {
 	if file != "" {
-		vs, err := extraVars([]string{"@" + file}, ss.decryptFile)
+		vs, err := extraVars([]string{"@" + file}, false, ss.decryptFile)
 		if err != nil {
 			return nil, err
 		}
