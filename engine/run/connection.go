@@ -176,7 +176,7 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 	}
 	t.Connection = transport.Name(t.Connection)
 	t.SSHArgs, t.CommonArgs = splitArgs(args), append(splitArgs(common), splitArgs(extra)...)
-	t.Extra, err = s.extra(t.Connection)
+	t.Extra, err = s.extra(t.Connection, d.Vars)
 	r.hide(t)
 	return t, err
 }
@@ -195,10 +195,13 @@ func (r *run) hide(t *transport.Target) {
 	}
 }
 
-// extra are the variables that only some connections know.
-func (s *settings) extra(connection string) (map[string]string, error) {
+// extra are the variables that only some connections know; defaults are what settings say.
+func (s *settings) extra(connection string, defaults map[string]string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, n := range transport.Variables(connection) {
+		if v, ok := defaults[n]; ok {
+			out[n] = v
+		}
 		v, err := s.variable(n)
 		if err != nil {
 			return nil, err

@@ -88,6 +88,7 @@ type Connection struct {
 	CommonArgs, ExtraArgs     string
 	HostKeyChecking           bool
 	Timeout, Retries          int
+	Vars                      map[string]string // connection variables that settings give: the inventory wins
 }
 
 // Exit codes as ansible-playbook's.

@@ -87,7 +87,7 @@ func (t *Target) Key() string {
 
 // variables are what connections know beside what all of them have.
 var variables = map[string]string{
-	"ssh":     "ansible_ssh_executable ansible_ssh_pkcs11_provider",
+	"ssh":     "ansible_sshpass_prompt ansible_ssh_executable ansible_ssh_pkcs11_provider",
 	"openssh": "ansible_ssh_executable ansible_ssh_pkcs11_provider",
 	"docker":  "ansible_docker_host ansible_docker_user ansible_docker_extra_args ansible_docker_timeout ansible_docker_executable",
 	"podman":  "ansible_podman_host ansible_podman_executable ansible_podman_extra_args",

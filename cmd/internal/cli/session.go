@@ -396,6 +396,13 @@ func (ss *session) pluginSettings(d *run.Connection) {
 	if c.IsSet("ssh:host_key_checking") {
 		d.HostKeyChecking = c.Bool("ssh:host_key_checking")
 	}
+	d.Vars = map[string]string{}
+	for name, setting := range map[string]string{"ansible_sshpass_prompt": "ssh:sshpass_prompt", "ansible_ssh_executable": "ssh:ssh_executable",
+		"ansible_ssh_pkcs11_provider": "ssh:pkcs11_provider"} {
+		if c.IsSet(setting) {
+			d.Vars[name] = c.String(setting)
+		}
+	}
 	become := func(exe, flags, user, password string) {
 		if c.IsSet(exe) {
 			d.BecomeExe = c.String(exe)

@@ -30,6 +30,7 @@ var acts = []string{
 	"default:pretty_results", "default:result_format", "default:show_task_path_on_failure",
 	"constructed:use_extra_vars",
 	"ssh:host_key_checking", "ssh:reconnection_retries", "ssh:ssh_args", "ssh:ssh_common_args", "ssh:ssh_extra_args", "ssh:timeout",
+	"ssh:sshpass_prompt", "ssh:ssh_executable", "ssh:pkcs11_provider",
 	"su:become_exe", "su:become_flags", "su:become_pass", "su:become_user",
 	"sudo:become_exe", "sudo:become_flags", "sudo:become_pass", "sudo:become_user",
 }
@@ -48,7 +49,7 @@ var meaningless = []string{
 	"WIN_ASYNC_STARTUP_TIMEOUT", "WORKER_SHUTDOWN_POLL_COUNT", "WORKER_SHUTDOWN_POLL_DELAY",
 	"sh:admin_users", "sh:common_remote_group", "sh:remote_tmp", "sh:system_tmpdirs", "sh:world_readable_temp",
 	"ssh:control_path", "ssh:control_path_dir", "ssh:pipelining", "ssh:scp_executable", "ssh:sftp_batch_mode", "ssh:sftp_executable",
-	"ssh:ssh_transfer_method", "ssh:sshpass_prompt", "ssh:use_tty",
+	"ssh:ssh_transfer_method", "ssh:use_tty",
 }
 
 func supported(name string) bool {

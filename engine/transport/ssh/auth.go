@@ -3,6 +3,7 @@ package ssh
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,7 +22,8 @@ type login struct {
 	ask      *asker   // nil: nobody can be asked
 	problems []string // why keys could not be used, for the message when all fails
 	agent    net.Conn
-	program  bool // there is a key that only the ssh program can use
+	program  bool            // there is a key that only the ssh program can use
+	late     <-chan struct{} // closed when the time is up
 }
 
 func (l *login) close() {
@@ -36,6 +38,14 @@ func (l *login) problem(text string) {
 	}
 }
 
+// because is what was noted, to be added to a message.
+func (l *login) because() string {
+	if len(l.problems) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(l.problems, "; ")
+}
+
 func (l *login) methods() (out []ssh.AuthMethod) {
 	for _, m := range l.s.methods {
 		switch m {
@@ -45,7 +55,7 @@ func (l *login) methods() (out []ssh.AuthMethod) {
 			}
 		case "password":
 			if l.s.password != "" {
-				out = append(out, ssh.Password(l.s.password))
+				out = append(out, ssh.PasswordCallback(l.password))
 			}
 		case "keyboard-interactive":
 			if l.s.password != "" {
@@ -56,12 +66,36 @@ func (l *login) methods() (out []ssh.AuthMethod) {
 	return out
 }
 
+// password answers the ssh program's own question.
+func (l *login) password() (string, error) {
+	return l.s.password, l.expected(l.s.user + "@" + l.s.host + "'s password: ")
+}
+
+// expected holds the password back from a question that ansible_sshpass_prompt does not
+// fit. As with sshpass, nobody answers then until the time is up.
+func (l *login) expected(question string) error {
+	if strings.Contains(question, l.s.prompt) {
+		return nil
+	}
+	select {
+	case <-l.late:
+	case <-l.ctx.Done():
+	}
+	l.problem(fmt.Sprintf("the question %q was not answered, because ansible_sshpass_prompt is %q", strings.TrimSpace(question), l.s.prompt))
+	return errUnanswered
+}
+
+var errUnanswered = errors.New("a question was not answered")
+
 // answer gives the password to every hidden question.
 func (l *login) answer(_, _ string, questions []string, echos []bool) ([]string, error) {
 	answers := make([]string, len(questions))
 	for i := range questions {
 		if echos[i] {
 			return nil, fmt.Errorf("the host asks %q, which nobody can answer here", strings.TrimSpace(questions[i]))
+		}
+		if err := l.expected(questions[i]); err != nil {
+			return nil, err
 		}
 		answers[i] = l.s.password
 	}

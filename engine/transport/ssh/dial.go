@@ -277,7 +277,7 @@ func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh
 	defer timer.Stop()
 	ask := &asker{ask: d.Ask, one: &d.asking, clock: timer, limit: limit}
 	v.ctx, v.ask = ctx, ask
-	l := &login{ctx: ctx, s: s, keys: &d.keys, ask: ask}
+	l := &login{ctx: ctx, s: s, keys: &d.keys, ask: ask, late: late}
 	defer l.close()
 	cfg := s.clientConfig(v)
 	cfg.Auth = l.methods()
@@ -287,7 +287,7 @@ func (d *Dialer) handshake(ctx context.Context, s *settings, raw net.Conn) (*ssh
 	if err != nil {
 		select {
 		case <-late:
-			return nil, fmt.Errorf("the log-in was not done within %v", limit)
+			return nil, fmt.Errorf("the log-in was not done within %v%s", limit, l.because())
 		default:
 		}
 		return nil, s.handshakeError(err, l, len(cfg.Auth), counted)
@@ -360,10 +360,7 @@ func (s *settings) handshakeError(err error, l *login, methods int, c *countingC
 	if methods == 0 {
 		msg += ": there is no key and no password to try"
 	}
-	if len(l.problems) > 0 {
-		msg += "; " + strings.Join(l.problems, "; ")
-	}
-	return &authError{msg, l.program || len(s.elsewhere) > 0}
+	return &authError{msg + l.because(), l.program || len(s.elsewhere) > 0}
 }
 
 func withoutNone(words []string) (out []string) {

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -91,6 +92,9 @@ func TestLogin(t *testing.T) {
 		{"wrong password", sshsim.Options{Password: "pw"}, func(x *transport.Target) { x.Password = "wrong" }, "does not let u in"},
 		{"no password", sshsim.Options{Password: "pw"}, func(*transport.Target) {}, "does not let u in"},
 		{"keyboard-interactive", sshsim.Options{Password: "pw", Ask: true}, func(x *transport.Target) { x.Password = "pw" }, ""},
+		{"the question that is named", sshsim.Options{Password: "pw"}, func(x *transport.Target) {
+			x.Password, x.Extra = "pw", map[string]string{"ansible_sshpass_prompt": "'s password"}
+		}, ""},
 		{"refused connection", sshsim.Options{}, func(x *transport.Target) { x.Port = 1 }, "connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,6 +107,21 @@ func TestLogin(t *testing.T) {
 				t.Error("the password stands in the message")
 			}
 		})
+	}
+}
+
+// The password is for one question only, when the inventory names it.
+func TestOtherQuestion(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	for _, ask := range []bool{false, true} {
+		_, target := startSim(t, sshsim.Options{Password: "pw", Ask: ask})
+		target.Password, target.Extra = "pw", map[string]string{"ansible_sshpass_prompt": "PIN:"}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if c, err := newDialer(t).Dial(ctx, target); err == nil {
+			_ = c.Close()
+			t.Error("the password was given to another question")
+		}
+		cancel()
 	}
 }
 

@@ -25,6 +25,7 @@ type settings struct {
 	port     int
 	user     string
 	password string
+	prompt   string // part of the only questions that the password answers
 
 	keyFiles       []string // in the order to try
 	defaultKeys    bool     // keyFiles are ssh's own list: what is missing is no problem
@@ -90,6 +91,7 @@ func (d *Dialer) resolve(ctx context.Context, t *transport.Target) (*settings, e
 		return nil, err
 	}
 	s.password, s.passphrase, s.privateKey, s.retries = t.Password, t.KeyPassphrase, t.PrivateKey, t.Retries
+	s.prompt = t.Var("ansible_sshpass_prompt")
 	return s, nil
 }
 
