@@ -147,18 +147,18 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 	none := plan.Attr{}
 	var key, args, common, extra, checking string
 	get(&t.Connection, d.Connection, kw.Connection, "ansible_connection")
-	get(&t.Address, name, none, "ansible_host", "ansible_ssh_host")
-	get(&t.User, d.User, kw.RemoteUser, "ansible_user", "ansible_ssh_user")
-	get(&t.Password, d.Password, none, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
-	get(&key, d.KeyFile, none, "ansible_private_key_file", "ansible_ssh_private_key_file")
+	get(&t.Address, name, none, "ansible_ssh_host", "ansible_host")
+	get(&t.User, d.User, kw.RemoteUser, "ansible_ssh_user", "ansible_user")
+	get(&t.Password, d.Password, none, "ansible_ssh_password", "ansible_ssh_pass", "ansible_password")
+	get(&key, d.KeyFile, none, "ansible_ssh_private_key_file", "ansible_private_key_file")
 	get(&t.PrivateKey, "", none, "ansible_private_key", "ansible_ssh_private_key")
 	get(&t.KeyPassphrase, "", none, "ansible_private_key_passphrase", "ansible_ssh_private_key_passphrase")
 	get(&args, d.SSHArgs, none, "ansible_ssh_args")
 	get(&common, d.CommonArgs, none, "ansible_ssh_common_args")
 	get(&extra, d.ExtraArgs, none, "ansible_ssh_extra_args")
-	get(&checking, "", none, "ansible_host_key_checking", "ansible_ssh_host_key_checking")
+	get(&checking, "", none, "ansible_ssh_host_key_checking", "ansible_host_key_checking")
 	if err == nil {
-		t.Port, err = s.number(d.Port, kw.Port, "ansible_port", "ansible_ssh_port")
+		t.Port, err = s.number(d.Port, kw.Port, "ansible_ssh_port", "ansible_port")
 	}
 	if err == nil {
 		t.Timeout, err = s.number(d.Timeout, none, "ansible_ssh_timeout", "ansible_timeout")

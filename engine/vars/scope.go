@@ -110,11 +110,31 @@ func (s *Scope) Lookup(name string) (value.Value, bool) {
 	return s.connection(name)
 }
 
+// twins are the two names of connection variables: who sets one has set the other.
+var twins = map[string]string{
+	"ansible_host": "ansible_ssh_host", "ansible_ssh_host": "ansible_host",
+	"ansible_user": "ansible_ssh_user", "ansible_ssh_user": "ansible_user",
+	"ansible_port": "ansible_ssh_port", "ansible_ssh_port": "ansible_port",
+	"ansible_password": "ansible_ssh_pass", "ansible_ssh_pass": "ansible_password",
+	"ansible_private_key_file": "ansible_ssh_private_key_file", "ansible_ssh_private_key_file": "ansible_private_key_file",
+}
+
 // connection gives a task the connection variables that nobody sets: what the connection
 // uses. Hostvars do not have them.
 func (s *Scope) connection(name string) (value.Value, bool) {
 	if s.Task == nil || s.Host == nil {
 		return nil, false
+	}
+	if twin := twins[name]; twin != "" {
+		var found value.Var
+		ok := false
+		s.layers(twin, func(v value.Var, _ Level, _ string) bool {
+			found, ok = v, true
+			return false
+		})
+		if ok {
+			return found.Value, true
+		}
 	}
 	keyword := func(a plan.Attr) (value.Value, bool) {
 		if text, ok := a.Value.(string); ok && a.Set {
