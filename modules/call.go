@@ -27,6 +27,13 @@ func Call(ctx context.Context, h *Host, name string, args *value.Dict, invocatio
 		}
 	}()
 	defer h.cleanup()
+	if m.Becomes != nil {
+		to, rest, err := m.Becomes(h, args)
+		if err != nil {
+			return failure(err.Error())
+		}
+		m, args = Find(to), rest
+	}
 	a := &Args{Values: args}
 	out, err := m.invoke(ctx, h, a)
 	b, encErr := encode(h, out, err, a, invocation)

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"fettle/engine/value"
 )
 
 // Support says how far a module supports check mode or diffs.
@@ -49,6 +51,8 @@ type Spec struct {
 	Extra bool
 	// Fetches: it calls Host.Fetch when its arguments hold an address.
 	Fetches bool
+	// Becomes, when set, names the module that does the work of this one, and its arguments.
+	Becomes func(h *Host, args *value.Dict) (name string, rest *value.Dict, err error)
 	// Platforms the module builds and runs for, as GOOS names; empty means linux.
 	Platforms []string
 }

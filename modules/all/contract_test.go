@@ -39,6 +39,7 @@ var differences = map[string]string{
 
 	"ansible.builtin.add_host.name:required":                         "the action says which of name and host is missing",
 	"ansible.builtin.apt.update_cache:default":                       "off when not given, in the documentation's words",
+	"ansible.builtin.dnf.use":                                        "the action takes it for use_backend",
 	"ansible.builtin.command.executable":                             "left from the time before shell; a warning says so",
 	"ansible.builtin.shell.strip_empty_ends":                         "the program has it, the documentation does not",
 	"ansible.builtin.get_url.url_username:aliases":                   "user and username are taken by both get_url and uri",

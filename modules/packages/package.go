@@ -4,42 +4,65 @@ import (
 	"context"
 	"strings"
 
+	"fettle/engine/value"
 	"fettle/modules"
 )
 
 func init() {
 	modules.Register(modules.Spec{
-		Name:    "ansible.builtin.package",
-		Summary: "Keep packages present or absent with whatever the machine uses for packages.",
-		Check:   modules.Full,
-		Diff:    modules.Full,
-		Notes:   []string{"The options of the package manager's own module can be used as well.", "apt is supported."},
+		Name:      "ansible.builtin.package",
+		Summary:   "Keep packages present or absent with whatever the machine uses for packages.",
+		Check:     modules.Full,
+		Diff:      modules.Full,
+		Fetches:   true,
+		ExtraArgs: true,
+		Becomes:   packageModule,
+		Notes:     []string{"All options but use are those of the package manager's own module.", "apt, dnf and dnf5 are supported."},
 		Examples: `
 - name: Time keeping
   ansible.builtin.package:
     name: chrony
     state: present
 `,
-	}, anyPackage)
+	}, func(context.Context, *modules.Host, packageArgs) (r modules.Result[struct{}], err error) {
+		return r, nil
+	})
 }
 
 type packageArgs struct {
-	Use string `arg:"use" default:"auto" doc:"The package manager, instead of the machine's."`
-	aptArgs
+	Name  value.Value `arg:"name" type:"raw" doc:"The packages."`
+	State string      `arg:"state" doc:"What should be true of them: present, absent, latest and what the package manager's module has."`
+	Use   string      `arg:"use" default:"auto" doc:"The package manager, instead of the machine's."`
 }
 
-func anyPackage(ctx context.Context, h *modules.Host, a packageArgs) (r modules.Result[aptReturn], err error) {
-	use := strings.TrimPrefix(strings.TrimPrefix(a.Use, "ansible.builtin."), "ansible.legacy.")
-	if use == "auto" {
-		use = packageManager(h)
+// packageModule is the module that does the work.
+func packageModule(h *modules.Host, args *value.Dict) (string, *value.Dict, error) {
+	use := "auto"
+	rest := value.NewDict(args.Len())
+	for _, e := range args.Entries() {
+		if e.Key == "use" {
+			if s, ok := e.Value.(string); ok {
+				use = s
+			}
+			continue
+		}
+		_ = rest.Set(e.Key, e.Value)
 	}
-	switch use {
-	case "apt":
-		return apt(ctx, h, a.aptArgs)
-	case "":
-		return r, modules.Failf("Could not find a module for package manager auto.")
+	short := strings.TrimPrefix(strings.TrimPrefix(use, "ansible.builtin."), "ansible.legacy.")
+	if short == "auto" {
+		if short = packageManager(h); short == "" {
+			return "", nil, modules.Failf("Could not detect which package manager to use. Try gathering facts or setting the \"use\" option.")
+		}
+		use = short
 	}
-	return r, modules.Failf("Could not find a matching action for the %q package manager.", use)
+	if short == "yum" {
+		short = "dnf"
+	}
+	full := "ansible.builtin." + short
+	if short != "apt" && short != "dnf" && short != "dnf5" {
+		return "", nil, modules.Failf("Could not find a matching action for the \"%s\" package manager.", use)
+	}
+	return full, rest, nil
 }
 
 // packageManager is the one that looks after the machine's packages.
