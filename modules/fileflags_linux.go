@@ -51,26 +51,33 @@ func ReadFlags(path string) FileFlags {
 		return f
 	}
 	defer unix.Close(fd)
-	version, err := unix.IoctlGetUint32(fd, fsIocGetVersion)
-	if err != nil {
-		return f
-	}
 	bits, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
 	if err != nil {
 		return f
 	}
-	f.OK, f.bits, f.Version = true, bits, strconv.FormatUint(uint64(version), 10)
+	f.bits = bits
+	version, err := unix.IoctlGetUint32(fd, fsIocGetVersion)
+	if err != nil {
+		return f // lsattr shows nothing there
+	}
+	f.OK, f.Version = true, strconv.FormatUint(uint64(version), 10)
+	f.Letters = flagLetters(bits)
+	for _, flag := range inodeFlags {
+		if bits&flag.bit != 0 && flag.name != "" {
+			f.Names = append(f.Names, flag.name)
+		}
+	}
+	return f
+}
+
+func flagLetters(bits uint32) string {
 	var letters strings.Builder
 	for _, flag := range inodeFlags {
 		if bits&flag.bit != 0 {
 			letters.WriteByte(flag.letter)
-			if flag.name != "" {
-				f.Names = append(f.Names, flag.name)
-			}
 		}
 	}
-	f.Letters = letters.String()
-	return f
+	return letters.String()
 }
 
 func openForFlags(path string) (int, error) {

@@ -108,7 +108,7 @@ func fetchTarget(c *Call, src, dest string) (string, error) {
 			return "", fmt.Errorf("dest is an existing directory, use a trailing slash if you want to fetch src into that directory")
 		}
 		if trailing {
-			return filepath.Join(dest, path.Base(path.Clean("/"+src))), nil
+			return notDirectory(filepath.Join(dest, path.Base(path.Clean("/"+src))))
 		}
 		return dest, nil
 	}
@@ -116,7 +116,10 @@ func fetchTarget(c *Call, src, dest string) (string, error) {
 	if strings.Contains(host, "/") || host == ".." || host == "." || host == "" {
 		return "", fmt.Errorf("the host name %q cannot name a directory", host)
 	}
-	to := filepath.Join(dest, host, path.Clean("/"+src))
+	return notDirectory(filepath.Join(dest, host, path.Clean("/"+src)))
+}
+
+func notDirectory(to string) (string, error) {
 	if info, err := os.Stat(to); err == nil && info.IsDir() {
 		return "", fmt.Errorf("calculated dest '%s' is an existing directory, use another path that does not point to an existing directory", to)
 	}

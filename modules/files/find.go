@@ -334,6 +334,9 @@ func (f *finder) decode(path string, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if out.RC != 0 && strings.Contains(out.Stderr, "is not supported") {
+		return nil, modules.Failf("unknown encoding: %s", name)
+	}
 	if out.RC != 0 {
 		return nil, wrong
 	}

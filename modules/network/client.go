@@ -258,7 +258,7 @@ func requestError(err error) error {
 	}
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) {
-		return modules.Failf("Failed to validate the SSL certificate: %v. You can use validate_certs=False if you do not need to confirm the servers identity but this is unsafe and not recommended.", cert.Err)
+		return modules.Failf("Failed to validate the SSL certificate: certificate verify failed: %v. You can use validate_certs=False if you do not need to confirm the servers identity but this is unsafe and not recommended.", cert.Err)
 	}
 	return modules.Failf("Request failed: %v", err)
 }

@@ -54,7 +54,7 @@ func debconf(ctx context.Context, h *modules.Host, a debconfArgs) (r modules.Res
 	}
 	want := debconfValue(a.Type, a.Value)
 	old, have := now.GetString(a.Question)
-	same := have && (old == want || a.Type == "multiselect" && sameChoices(value.Str(old), want))
+	same := have && (old == want || isList(a.Value) && a.Type == "multiselect" && sameChoices(value.Str(old), want))
 	if a.Type == "password" {
 		if same, err = passwordIs(ctx, h, a, want); err != nil {
 			return r, err
@@ -93,6 +93,11 @@ func setDebconf(ctx context.Context, h *modules.Host, a debconfArgs, want string
 		err = modules.Failf("%s", out.Stderr)
 	}
 	return err
+}
+
+func isList(v value.Value) bool {
+	_, ok := v.(*value.List)
+	return ok
 }
 
 // sameChoices compares answers of several choices, whose order means nothing.

@@ -106,6 +106,8 @@ func (a *cronArgs) check() error {
 		return modules.Failf("the name of a cron job must be one line")
 	case a.CronFile != "" && a.User == "" && a.State == "present" && !a.Env:
 		return modules.Failf("To use cron_file=... parameter you must specify user=... as well")
+	case cronPath(a.CronFile) == "/etc/crontab":
+		return modules.Failf("Will not manage /etc/crontab via cron_file, see documentation.")
 	case a.SpecialTime != "" && timed:
 		return modules.Failf("You must specify time and date fields or special time.")
 	case a.Job == "" && a.State == "present":

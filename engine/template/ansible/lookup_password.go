@@ -273,7 +273,7 @@ func iniValues(src, key string, o options) ([]value.Value, error) {
 		return f.matching(section, key)
 	}
 	if f.sections[section] == nil && section != "DEFAULT" {
-		return nil, fmt.Errorf("no section %s", value.Repr(section))
+		return nil, fmt.Errorf("No section: %s", value.Repr(section)) //nolint:staticcheck // Python's words
 	}
 	v, ok, err := f.get(section, key)
 	if err != nil {
