@@ -99,7 +99,6 @@ func encodeText(text, encoding string) ([]byte, error) {
 // templateOptions are the delimiters and the template_* variables.
 func templateOptions(c *Call, path string) (template.FileOptions, error) {
 	s := template.DefaultSyntax()
-	s.KeepTrailingNewline = true
 	for name, dst := range map[string]*string{
 		"block_start_string": &s.BlockStart, "block_end_string": &s.BlockEnd, "variable_start_string": &s.VariableStart,
 		"variable_end_string": &s.VariableEnd, "comment_start_string": &s.CommentStart, "comment_end_string": &s.CommentEnd,

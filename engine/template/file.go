@@ -36,9 +36,7 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 	if err := rt.render(u, out); err != nil {
 		return "", false, err
 	}
-	if !s.KeepTrailingNewline {
-		out.shared.endLines(u.newlines)
-	}
+	out.shared.endLines(u.newlines)
 	result = out.take()
 	if s.NewlineSequence != "" && s.NewlineSequence != "\n" {
 		result = strings.ReplaceAll(result, "\n", s.NewlineSequence)

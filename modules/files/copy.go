@@ -275,7 +275,7 @@ func (t *copyTask) item(item manifestItem, path string, dirAttrs modules.FileArg
 		f.a = fileModuleArgs{Path: path, Follow: true, FileArgs: dirAttrs}
 		make := f.directory
 		if item.Kind == "link" {
-			f.a = fileModuleArgs{Path: path, Src: item.Link, Force: true}
+			f.a = fileModuleArgs{Path: path, Src: item.Link, Force: true, FileArgs: modules.FileArgs{Owner: dirAttrs.Owner, Group: dirAttrs.Group}}
 			make = f.link
 		}
 		return make()

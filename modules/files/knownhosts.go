@@ -38,18 +38,18 @@ type knownHostsArgs struct {
 
 type knownHostsReturn struct {
 	Name     string  `json:"name,omitempty" doc:"As given." returned:"success, not in check mode"`
-	Key      *string `json:"key,omitempty" doc:"As given." returned:"success, not in check mode"`
+	Key      *string `json:"key" doc:"As given." returned:"success, not in check mode"`
 	Path     string  `json:"path,omitempty" doc:"The file." returned:"success, not in check mode"`
 	HashHost *bool   `json:"hash_host,omitempty" doc:"As given." returned:"success, not in check mode"`
 	modules.PathInfo
 }
 
-func knownHosts(ctx context.Context, h *modules.Host, a knownHostsArgs) (r modules.Result[knownHostsReturn], err error) {
+func knownHosts(ctx context.Context, h *modules.Host, a knownHostsArgs) (r modules.Result[*knownHostsReturn], err error) {
 	r.OneDiff = true
 	var key hostKey
 	if a.Key != nil {
 		k, ok := parseHostKey(*a.Key)
-		if !ok || !k.matches(a.Name) {
+		if !ok || !k.covers(a.Name) {
 			return r, modules.Failf("Host parameter does not match hashed host field in supplied key")
 		}
 		key = k
@@ -79,7 +79,7 @@ func knownHosts(ctx context.Context, h *modules.Host, a knownHostsArgs) (r modul
 	if h.Check {
 		return r, nil
 	}
-	r.Data = knownHostsReturn{a.Name, a.Key, a.Path, &a.HashHost, modules.PathInfo{State: a.State}}
+	r.Data = &knownHostsReturn{a.Name, a.Key, a.Path, &a.HashHost, modules.PathInfo{State: a.State}}
 	if info := h.PathInfo(ctx, a.Path); info.State != "" {
 		r.Data.PathInfo = info
 	}
@@ -111,6 +111,29 @@ func (k hostKey) matches(name string) bool {
 	return false
 }
 
+// covers tells whether the names of the line, which may be patterns, are about name.
+func (k hostKey) covers(name string) bool {
+	found := false
+	for n := range strings.SplitSeq(k.hosts, ",") {
+		pattern, not := strings.CutPrefix(strings.ToLower(n), "!")
+		if ok := hostPattern(pattern, strings.ToLower(name)); ok && not {
+			return false
+		} else if ok {
+			found = true
+		}
+	}
+	return found || k.matches(name)
+}
+
+func hostPattern(pattern, name string) bool {
+	re, err := modules.NamePatterns("key", []string{pattern}, false)
+	if err != nil {
+		return false
+	}
+	m, err := re[0].FullMatch(name)
+	return err == nil && m != nil
+}
+
 func hashMatches(hashed, name string) bool {
 	parts := strings.Split(hashed, "|")
 	if len(parts) != 4 || parts[0] != "" || parts[1] != "1" {
@@ -140,25 +163,26 @@ func hashedLine(k hostKey, name string) string {
 }
 
 // editKnownHosts removes lines of the host that hold another key of the same kind (or,
-// for absent, the key, or all when none is given) and adds the key where it is missing.
-// As in Ansible a line that names other hosts too is replaced as a whole.
+// for absent, the key, or all when none is given) and adds the key where it is missing. A
+// line with a marker (@cert-authority, @revoked) goes only when it is the very key: there may
+// be several. As in Ansible a line that names other hosts too is replaced as a whole.
 func editKnownHosts(text string, a knownHostsArgs, key hostKey) string {
 	all := lines(text)
 	have := false
 	kept := slices.DeleteFunc(slices.Clone(all), func(l string) bool {
 		k, ok := parseHostKey(l)
-		if !ok || !k.matches(a.Name) || k.marker != key.marker && a.Key != nil {
+		if !ok || !k.matches(a.Name) {
 			return false
 		}
-		same := k.kind == key.kind && k.blob == key.blob
+		same := k.marker == key.marker && k.kind == key.kind && k.blob == key.blob
 		if a.State == "absent" {
-			return a.Key == nil || same
+			return same || a.Key == nil && k.marker == ""
 		}
 		if same && (a.HashHost && strings.HasPrefix(k.hosts, "|") || !a.HashHost && k.hosts == key.hosts) {
 			have = true
 			return false
 		}
-		return k.marker == key.marker && k.kind == key.kind
+		return same || k.marker == "" && k.kind == key.kind
 	})
 	if a.State == "present" && !have {
 		if n := len(kept); n > 0 && !strings.HasSuffix(kept[n-1], "\n") {

@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha3"
 	"crypto/sha512"
 	"encoding/hex"
 	"hash"
@@ -18,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"fettle/modules"
 )
@@ -247,7 +249,9 @@ func fileSum(name string, h hash.Hash) (string, error) {
 }
 
 var algorithms = map[string]func() hash.Hash{"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New,
-	"sha384": sha512.New384, "sha512": sha512.New}
+	"sha384": sha512.New384, "sha512": sha512.New,
+	"sha3_224": func() hash.Hash { return sha3.New224() }, "sha3_256": func() hash.Hash { return sha3.New256() },
+	"sha3_384": func() hash.Hash { return sha3.New384() }, "sha3_512": func() hash.Hash { return sha3.New512() }}
 
 // readChecksum takes the option apart and, when it names a list, fetches that.
 func (d *download) readChecksum(ctx context.Context) error {
@@ -275,7 +279,13 @@ func (d *download) readChecksum(ctx context.Context) error {
 			return modules.Failf("Unable to find a checksum for file '%s' in '%s'", file, d.a.Checksum[len(name)+1:])
 		}
 	}
-	d.want = strings.ToLower(strings.TrimSpace(sum))
+	// What is no letter and no digit does not count, as in Ansible.
+	d.want = strings.ToLower(strings.Map(func(r rune) rune {
+		if r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, sum))
 	if _, err := hex.DecodeString(d.want); err != nil {
 		return modules.Failf("The checksum format is invalid")
 	}

@@ -152,6 +152,9 @@ func TestGetURL(t *testing.T) {
 		map[string]any{"changed": true, "mode": "0600", "msg": "OK (11 bytes)"}, "hello file\n")
 	step("again", false, map[string]any{"url": "/file.txt", "dest": dest}, map[string]any{"changed": false, "status_code": 304.0}, "hello file\n")
 	step("right sum", false, map[string]any{"url": "/gone", "dest": dest, "checksum": sum}, map[string]any{"changed": false, "msg": "file already exists"}, "hello file\n")
+	step("what is no hex digit in a sum does not count", false, map[string]any{"url": "/gone", "dest": dest, "checksum": sum + "."},
+		map[string]any{"changed": false}, "hello file\n")
+	step("sha3", false, map[string]any{"url": "/gone", "dest": dest, "checksum": "sha3_256:b65ecb2e28185c6e69276f56aba729d6c771cb4a38707367f2a224731a76e186"}, map[string]any{"changed": false}, "hello file\n")
 	if err := os.WriteFile(dest, []byte("edited"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -241,6 +244,13 @@ func TestWaitFor(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWaitForTime(t *testing.T) {
+	r := call(t, &modules.Host{}, "wait_for", map[string]any{"delay": 1, "timeout": 1})
+	if s, _ := r["elapsed"].(float64); s < 2 || r["failed"] == true {
+		t.Errorf("delay and timeout both pass: %v", r)
 	}
 }
 

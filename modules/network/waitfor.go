@@ -83,7 +83,12 @@ func waitFor(ctx context.Context, h *modules.Host, a waitForArgs) (r modules.Res
 		r.Data = waitForFailure{elapsed()}
 		return r, err
 	}
-	limit, cancel := context.WithDeadline(ctx, start.Add(time.Duration(a.Timeout)*time.Second))
+	sleep(ctx, a.Delay)
+	begin := start
+	if w.aimless() {
+		begin = time.Now()
+	}
+	limit, cancel := context.WithDeadline(ctx, begin.Add(time.Duration(a.Timeout)*time.Second))
 	defer cancel()
 	reached, err := w.until(limit)
 	if ctx.Err() != nil {
@@ -146,10 +151,14 @@ func sleep(ctx context.Context, seconds int64) {
 	}
 }
 
+// aimless is when there is nothing to look at: the time limit itself is the wait.
+func (w *wait) aimless() bool {
+	return w.a.Port == nil && w.a.Path == "" && w.a.State != "drained"
+}
+
 // until looks again and again; false is when the time is over.
 func (w *wait) until(ctx context.Context) (bool, error) {
-	sleep(ctx, w.a.Delay)
-	if w.a.Port == nil && w.a.Path == "" && w.a.State != "drained" {
+	if w.aimless() {
 		<-ctx.Done()
 		return true, nil
 	}

@@ -55,10 +55,14 @@ type cronArgs struct {
 }
 
 type cronReturn struct {
-	Jobs       []string `json:"jobs" doc:"Names of the jobs." returned:"success"`
-	Envs       []string `json:"envs" doc:"Names of the variables." returned:"success"`
-	CronFile   string   `json:"cron_file,omitempty" doc:"The file." returned:"cron_file given"`
-	BackupFile string   `json:"backup_file,omitempty" doc:"Copy of the old crontab." returned:"changed and backup"`
+	Jobs       *[]string `json:"jobs,omitempty" doc:"Names of the jobs." returned:"success"`
+	Envs       *[]string `json:"envs,omitempty" doc:"Names of the variables." returned:"success"`
+	State      string    `json:"state,omitempty" doc:"absent." returned:"the file is removed"`
+	CronFile   string    `json:"cron_file,omitempty" doc:"The file." returned:"cron_file given"`
+	BackupFile string    `json:"backup_file,omitempty" doc:"Copy of the old crontab." returned:"changed and backup"`
+	RC         *int      `json:"rc,omitempty" doc:"Exit code of crontab." returned:"failure of crontab"`
+	Stdout     *string   `json:"stdout,omitempty" doc:"Its output." returned:"failure of crontab"`
+	Stderr     *string   `json:"stderr,omitempty" doc:"Its errors." returned:"failure of crontab"`
 }
 
 func cron(ctx context.Context, h *modules.Host, a cronArgs) (r modules.Result[*cronReturn], err error) {
@@ -81,7 +85,7 @@ func cron(ctx context.Context, h *modules.Host, a cronArgs) (r modules.Result[*c
 	if before != "" && !strings.HasSuffix(before, "\n") {
 		changed = true
 	}
-	r.Data = &cronReturn{Jobs: t.jobs(), Envs: t.envs(), CronFile: a.CronFile}
+	r.Data = &cronReturn{Jobs: new(t.jobs()), Envs: new(t.envs()), CronFile: a.CronFile}
 	if !changed {
 		return r, nil
 	}
@@ -96,7 +100,24 @@ func cron(ctx context.Context, h *modules.Host, a cronArgs) (r modules.Result[*c
 			return r, err
 		}
 	}
-	return r, t.write(ctx, h, after)
+	if t.emptied(after) {
+		r.Data.Jobs, r.Data.Envs, r.Data.State = nil, nil, "absent"
+		r.AlwaysDiff, r.Diff[0].AfterHeader = true, os.DevNull
+		if !h.Diff {
+			r.Diff = nil
+		}
+		return r, h.Act(func() error { return os.Remove(t.path) })
+	}
+	failed, err := t.write(ctx, h, after)
+	if failed != nil {
+		r.Data = failed
+	}
+	return r, err
+}
+
+// emptied is when the last line of a file goes: the file goes with it.
+func (t *crontab) emptied(text string) bool {
+	return t.path != "" && t.a.State == "absent" && strings.TrimSpace(text) == ""
 }
 
 func (a *cronArgs) check() error {
@@ -109,7 +130,7 @@ func (a *cronArgs) check() error {
 	case cronPath(a.CronFile) == "/etc/crontab":
 		return modules.Failf("Will not manage /etc/crontab via cron_file, see documentation.")
 	case a.SpecialTime != "" && timed:
-		return modules.Failf("You must specify time and date fields or special time.")
+		return modules.Failf("You cannot combine special_time with any of the time or day/date parameters.")
 	case a.Job == "" && a.State == "present":
 		return modules.Failf("You must specify 'job' to install a new cron job or variable")
 	case a.InsertAfter+a.InsertBefore != "" && !a.Env && a.State == "present":
@@ -158,21 +179,21 @@ func (t *crontab) command(words ...string) []string {
 	return append(argv, words...)
 }
 
-func (t *crontab) write(ctx context.Context, h *modules.Host, text string) error {
+// write brings the text into place; failed is what crontab said when it refused.
+func (t *crontab) write(ctx context.Context, h *modules.Host, text string) (failed *cronReturn, err error) {
 	if t.path != "" {
-		if strings.TrimSpace(text) == "" && t.a.State == "absent" {
-			return h.Act(func() error { return os.Remove(t.path) })
-		}
 		_, err := h.WriteFile(ctx, t.path, []byte(text), modules.Replacement{})
-		return err
+		return nil, err
 	}
-	return h.Act(func() error {
+	err = h.Act(func() error {
 		out, err := h.ToolInput(ctx, text, t.command("-")...)
 		if err == nil && out.RC != 0 {
-			err = modules.Failf("%s", out.Stderr)
+			failed = &cronReturn{RC: &out.RC, Stdout: &out.Stdout, Stderr: &out.Stderr}
+			err = modules.Failf("Failed to install new cronfile: %s", strings.TrimSpace(out.Stderr))
 		}
 		return err
 	})
+	return failed, err
 }
 
 func keepCrontab(text string) (string, error) {
