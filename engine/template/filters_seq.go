@@ -116,10 +116,11 @@ func filterList(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u := undefinedIn(c.Args[0]); u != nil && !c.Compat().old() {
+	l := &value.List{V: append([]value.Value{}, vs...)}
+	if u := undefinedIn(l); u != nil && !c.Compat().old() {
 		return u, nil
 	}
-	return &value.List{V: append([]value.Value{}, vs...)}, nil
+	return l, nil
 }
 
 // attrGetter returns a function that follows an attribute as filters take it: dotted text,

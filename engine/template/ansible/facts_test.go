@@ -32,6 +32,8 @@ var facts = []struct {
 	{"CHG219-042", "{{ 'a?>~' | b64encode(urlsafe=true) }}", "'YT8-fg=='"},
 	{"CHG219-042", "{{ 'YT8-fg==' | b64decode(urlsafe=true) }}", "'a?>~'"},
 	{"CHG219-043", "{{ lookup('vars', 'nope', default='d') }}", "'d'"},
+	{"CHG219-043", "{{ lookup('vars', 'nope') | default('d') }} {{ lookup('vars', 'nope') is defined }}", "'d False'"},
+	{"CHG219-043", "{{ {'a': nope} | list }}", "['a']"},
 	{"CHG219-043", "{{ lookup('vars', 'bad', default='d') }}", "error: 'nope' is undefined"},
 	{"CHG219-044", "{{ lookup('first_found', ['/nope', '/dev/null']) }}", "'/dev/null'"},
 	{"CHG220-063", "{{ true | ternary('a', nope) }}", "'a'"},

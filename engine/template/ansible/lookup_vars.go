@@ -79,10 +79,14 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 					return nil, &value.UndefinedError{Undefined: u}
 				}
 			}
-			if !ok {
+			switch {
+			case ok:
+				v = dflt
+			case c.Compat() > template.V219:
 				return nil, &missingVariable{name, &value.UndefinedError{Undefined: u}}
+			default: // so that default() and "is defined" see it
+				v = &value.Undefined{Name: name, Hint: "No variable named '" + name + "' was found.", At: u.At}
 			}
-			v = dflt
 		}
 		out = append(out, v)
 	}
