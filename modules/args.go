@@ -117,18 +117,23 @@ func (m *Module) UnsupportedAs(values *value.Dict, as string) error {
 	case "ansible.builtin.command", "ansible.builtin.uri":
 		as = strings.Replace(m.Name, ".builtin.", ".legacy.", 1)
 	}
-	var supported []string
+	var supported, aliases []string
 	for _, o := range m.Options {
 		if !strings.HasPrefix(o.Name, "_") {
-			supported = append(supported, o.Name)
+			supported, aliases = append(supported, o.Name), append(aliases, o.Aliases...)
 		}
 	}
 	slices.Sort(supported)
+	slices.Sort(aliases)
 	if m.Name == "ansible.builtin.wait_for_connection" || m.Name == "ansible.builtin.reboot" {
 		return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Invalid options for %s: %s", strings.TrimPrefix(m.Name, "ansible.builtin."), strings.Join(unknown, ","))}
 	}
-	return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s.",
-		as, list, strings.Join(supported, ", "))}
+	others := ""
+	if len(aliases) > 0 {
+		others = " (" + strings.Join(aliases, ", ") + ")"
+	}
+	return &ArgError{Option: unknown[0], Msg: fmt.Sprintf("Unsupported parameters for (%s) module: %s. Supported parameters include: %s%s.",
+		as, list, strings.Join(supported, ", "), others)}
 }
 
 // decode fills the args struct from a and a.Invocation.

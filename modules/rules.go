@@ -2,7 +2,6 @@ package modules
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"fettle/engine/value"
@@ -102,7 +101,6 @@ func (r Rule) checkIf(m *Module, args *value.Dict, have, lack []string, open fun
 	if current != r.is {
 		return nil
 	}
-	slices.Sort(lack)
 	word := "all"
 	if r.any {
 		word = "any"

@@ -4,4 +4,5 @@ package extra
 import (
 	_ "fettle/modules/archives"
 	_ "fettle/modules/network"
+	_ "fettle/modules/redhat"
 )
