@@ -184,7 +184,9 @@ func conditionsOf(c *Call, that value.Value) ([]value.Value, error) {
 	if l, ok := that.(*value.List); ok {
 		items = l.V
 	} else if t, ok := that.(*value.Template); ok {
-		return computedConditions(c, t)
+		if src := strings.TrimSpace(t.Src); strings.HasPrefix(src, "{{") && strings.HasSuffix(src, "}}") {
+			return computedConditions(c, t)
+		}
 	}
 	out := make([]value.Value, 0, len(items))
 	for _, e := range items {

@@ -84,10 +84,11 @@ type (
 		x node
 		p pos
 	}
-	// nText is a string constant with template syntax inside a condition.
+	// nText is a string constant with template syntax inside a condition or a lookup's terms.
 	nText struct {
-		s string
-		p pos
+		s    string
+		p    pos
+		cond bool
 	}
 	// nClosure is an expression the compiler made itself.
 	nClosure struct{ e ev }

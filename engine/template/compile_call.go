@@ -110,6 +110,9 @@ func (c *compiler) call(x *nCall) ev {
 	}
 }
 
+// lookups are the functions that run a lookup plugin.
+var lookups = nameSet("lookup query q")
+
 // takesUndefined are the functions that deal with undefined arguments themselves.
 var takesUndefined = nameSet("lookup query q undef")
 

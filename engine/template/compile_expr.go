@@ -24,7 +24,7 @@ func (c *compiler) expr(n node) ev {
 	case *nEmbed:
 		return c.embed(x)
 	case *nText:
-		return c.embedConst(x.s, x.p)
+		return c.embedConst(x)
 	case *nConst:
 		v := x.v
 		return func(*frame) (value.Value, error) { return v, nil }

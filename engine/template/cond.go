@@ -150,18 +150,74 @@ func (c *compiler) embed(x *nEmbed) ev {
 	}
 }
 
-// embedConst compiles a string constant with a template inside, in a condition: it is
-// rendered.
-func (c *compiler) embedConst(src string, p pos) ev {
-	t := &value.Template{Src: src, At: c.u.pos(p)}
+// embedConst compiles a string constant with a template inside, in a condition or a lookup's
+// terms: it is rendered. Up to 2.18 a condition was text first, and such a constant stays text.
+func (c *compiler) embedConst(x *nText) ev {
+	t := &value.Template{Src: x.s, At: c.u.pos(x.p)}
 	return func(f *frame) (value.Value, error) {
-		v, err := f.rt.c.eval(unitOf(t))
-		if err != nil || isString(v) {
+		rc := f.rt.c
+		old := rc.e.opts.Compat.old()
+		if !old {
+			rc.Warnf(t.At, "embedded", "constant texts in expressions should not contain templates: %s", shorten(t.Src))
+		}
+		v, err := rc.eval(unitOf(t))
+		if err != nil || !old || !x.cond || isString(v) {
 			return v, err
 		}
-		s, secret, err := f.rt.c.text(v)
+		s, secret, err := rc.text(v)
 		return value.Mark(s, secret), err
 	}
+}
+
+// spliceQuoted rewrites quoted text in a condition whose braces hold the same quotes, as in
+// "{{ "a" | hash }}" == "x": up to 2.18 the braces were rendered before the quotes were read. The
+// text is put together from its parts, so that no result is read as an expression.
+func spliceQuoted(src string) (string, bool) {
+	var b strings.Builder
+	found := false
+	for i := 0; i < len(src); {
+		q := src[i]
+		if q != '"' && q != '\'' {
+			b.WriteByte(q)
+			i++
+			continue
+		}
+		end, text, braces := quotedWithBraces(src, i)
+		if end < 0 {
+			return "", false
+		}
+		if braces {
+			found = true
+			text = "(" + text + ")"
+		}
+		b.WriteString(text)
+		i = end
+	}
+	return b.String(), found
+}
+
+// quotedWithBraces reads the quoted text at i: where it ends, and its parts joined by ~.
+func quotedWithBraces(src string, i int) (end int, text string, braces bool) {
+	q, from := src[i], i
+	var b strings.Builder
+	for i++; i < len(src); i++ {
+		switch {
+		case src[i] == '\\':
+			i++
+		case src[i] == q:
+			b.WriteString(src[from : i+1])
+			return i + 1, b.String(), braces
+		case strings.HasPrefix(src[i:], "{{"):
+			n := strings.Index(src[i:], "}}")
+			if n < 0 {
+				return -1, "", false
+			}
+			fmt.Fprintf(&b, "%s%c ~ (%s) ~ %c", src[from:i], q, src[i+2:i+n], q)
+			i += n + 1
+			from, braces = i+1, true
+		}
+	}
+	return -1, "", false
 }
 
 // doubtful is a condition that is no boolean: an error since 2.19; before, its truth, and an

@@ -165,6 +165,8 @@ func (r *reader) node(n node, guards []string) {
 	switch x := n.(type) {
 	case *nName, *nAttr, *nItem:
 		r.read(n, guards)
+	case *nText:
+		r.out = append(r.out, unitNames(unitOf(&value.Template{Src: x.s, At: r.u.pos(x.p)}))...)
 	case *nTest:
 		r.test(x, guards)
 	case *nFilter:

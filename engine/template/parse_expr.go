@@ -201,7 +201,7 @@ func (p *parser) primary() node {
 			s += p.adv().s
 		}
 		if p.bare && IsTemplate(s) {
-			return &nText{s, at}
+			return &nText{s: s, p: at, cond: true}
 		}
 		return &nConst{s}
 	case tInt:
@@ -359,7 +359,44 @@ func (p *parser) call(f node) *nCall {
 		p.argument(c)
 	}
 	p.needOp(")")
+	if calls(c, lookups) && len(c.args) > 1 {
+		p.embedTexts(c.args[1:], c.p)
+	}
 	return c
+}
+
+// embedTexts makes templates of the constants among the terms of a lookup that have template syntax
+// inside, also in lists and as values of dicts.
+func (p *parser) embedTexts(xs []node, at pos) {
+	for i, x := range xs {
+		switch x := x.(type) {
+		case *nConst:
+			if s, ok := x.v.(string); ok && IsTemplate(s) {
+				xs[i] = &nText{s: s, p: at}
+			}
+		case *nList:
+			p.embedTexts(x.xs, at)
+		case *nTuple:
+			p.embedTexts(x.xs, at)
+		case *nDict:
+			p.embedTexts(x.vs, at)
+		case *nCond:
+			branches := []node{x.a, x.b}
+			p.embedTexts(branches, at)
+			x.a, x.b = branches[0], branches[1]
+		case *nBin:
+			if _, list := x.a.(*nList); !list && x.op != "and" && x.op != "or" {
+				continue
+			}
+			sides := []node{x.a, x.b}
+			p.embedTexts(sides, at)
+			x.a, x.b = sides[0], sides[1]
+		case *nFilter:
+			if x.n == "default" || x.n == "d" {
+				p.embedTexts(x.call.args, at)
+			}
+		}
+	}
 }
 
 func (p *parser) argument(c *nCall) {

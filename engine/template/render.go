@@ -104,6 +104,14 @@ func compileText(src, name string, at diag.Pos, s Syntax) *unit {
 
 func compileBare(src string, at diag.Pos) *unit {
 	t, err := parseBare(src, playbookSyntax())
+	if err != nil {
+		if spelled, ok := spliceQuoted(src); ok {
+			if again, bad := parseBare(spelled, playbookSyntax()); bad == nil {
+				again.embedded++
+				t, err = again, nil
+			}
+		}
+	}
 	return finish(t, err, "", at, 0)
 }
 

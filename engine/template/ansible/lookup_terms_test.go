@@ -1,0 +1,42 @@
+package ansible
+
+import (
+	"testing"
+
+	"fettle/engine/diag"
+	"fettle/engine/template"
+	"fettle/engine/value"
+)
+
+// Templates inside the terms of a lookup are rendered where they are constants, and nowhere else:
+// results of ansible-core 2.19.11.
+func TestLookupTerms(t *testing.T) {
+	cases := []struct{ src, want string }{
+		{"{{ lookup('items', '{{ s }}') }}", "'abc'"},
+		{"{{ lookup('items', '{{ l }}') }}", "[1, 2]"},
+		{"{{ lookup('items', 'a{{ l }}') }}", "'a[1, 2]'"},
+		{"{{ query('items', ['{{ s }}', 'b']) }}", "['abc', 'b']"},
+		{"{{ lookup('items', '{{ s }}' if x == 3 else 'b') }}", "'abc'"},
+		{"{{ lookup('items', '{{ s }}' or 'b') }}", "'abc'"},
+		{"{{ lookup('items', nope | default('{{ s }}')) }}", "'abc'"},
+		{"{{ lookup('items', ['{{ s }}'] + ['{{ l }}']) }}", "['abc', [1, 2]]"},
+		{"{{ lookup('items', {'a': '{{ s }}'}) }}", "{'a': 'abc'}"},
+		{"{{ lookup('dict', {'{{ s }}': '{{ x }}'}) }}", "{'key': '{{ s }}', 'value': 3}"},
+		{"{{ lookup('items', s, '{{' ~ ' s }}') }}", "'abc,{{ s }}'"},
+		{"{{ lookup('items', host) }}", "'{{ 6 * 7 }}'"},
+		{"{{ lookup('items', '{{ host }}') }}", "'{{ 6 * 7 }}'"},
+		{"{{ lookup('vars', '{{ s }}', default='{{ s }}') }}", "'{{ s }}'"},
+		{"{{ '{{ s }}' }}", "'{{ s }}'"},
+		{"{{ '{{ s }}' == 'abc' }}", "False"},
+		{"{{ ['{{ s }}'] | map('extract', {'abc': 1, '{{ s }}': 2}) }}", "[2]"},
+	}
+	list := &value.List{V: []value.Value{int64(1), int64(2)}}
+	scope := value.DictOf("s", "abc", "x", int64(3), "l", list, "host", "{{ 6 * 7 }}")
+	c := template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: scope})
+	for _, tc := range cases {
+		v, err := c.Render(template.NewTemplate(tc.src, diag.Pos{}))
+		if got := value.Repr(v); err != nil || got != tc.want {
+			t.Errorf("%s: got %s, %v, want %s", tc.src, got, err, tc.want)
+		}
+	}
+}
