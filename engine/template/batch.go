@@ -234,6 +234,10 @@ func jsonable(v value.Value) (value.Value, error) {
 	switch x := v.(type) {
 	case nil, bool, int64, float64, string, *big.Int:
 		return v, nil
+	case value.Text:
+		return string(x), nil
+	case *value.Secret:
+		return jsonable(x.V)
 	case *value.List:
 		return jsonItems(x.Items())
 	case value.Tuple:

@@ -129,7 +129,8 @@ func runLookup(c *Call, wantList bool) (value.Value, error) {
 	if err != nil {
 		return l.failed(c.C, err)
 	}
-	return value.Mark(l.result(out), l.secret), nil
+	r := l.result(out)
+	return value.Mark(r, l.secret), nil
 }
 
 func (l *lookupCall) failed(c *Context, err error) (value.Value, error) {

@@ -384,6 +384,11 @@ func dictHas(d *Dict, item Value) (bool, error) {
 		return false, nil
 	}
 	_, ok := d.find(h)
+	if more, is := d.Lazy.(Completer); is && !ok {
+		if s, isText := item.(string); isText {
+			_, ok = more.Missing(s)
+		}
+	}
 	return ok, nil
 }
 

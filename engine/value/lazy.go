@@ -119,9 +119,22 @@ func (d *Dict) LookupString(key string) (v Value, ok bool, err error) {
 	}
 	i, ok := d.findString(key)
 	if !ok {
-		return nil, false, nil
+		return d.missing(key)
 	}
 	v, err = d.valueAt(i)
+	return v, true, err
+}
+
+// missing is an item that is not listed.
+func (d *Dict) missing(key string) (v Value, ok bool, err error) {
+	more, is := d.Lazy.(Completer)
+	if !is {
+		return nil, false, nil
+	}
+	if v, ok = more.Missing(key); !ok {
+		return nil, false, nil
+	}
+	v, err = more.Resolve(v)
 	return v, true, err
 }
 
@@ -141,7 +154,7 @@ func (d *Dict) LookupHint(key string, h *Hint) (v Value, ok bool, err error) {
 		}
 	}
 	if i, ok = d.findString(key); !ok {
-		return nil, false, nil
+		return d.missing(key)
 	}
 	h.i.Store(uint32(i))
 	v, err = d.valueAt(i)
@@ -155,7 +168,9 @@ func (d *Dict) Lookup(key Value) (v Value, ok bool, err error) {
 	}
 	i, ok := 0, false
 	if s, isStr := key.(string); isStr {
-		i, ok = d.findString(s)
+		if i, ok = d.findString(s); !ok {
+			return d.missing(s)
+		}
 	} else if h, err := hashKey(key); err == nil {
 		i, ok = d.find(h)
 	}

@@ -59,6 +59,12 @@ type OmitType struct{}
 // with this value is left out.
 var Omit = OmitType{}
 
+// Completer is a Resolver of a dict that has items which are not listed.
+type Completer interface {
+	Resolver
+	Missing(key string) (Value, bool)
+}
+
 // Resolver renders a trusted element of a container on access.
 type Resolver interface {
 	// Resolve returns the final value of v, which is a *Template, *Encrypted, or a

@@ -134,17 +134,13 @@ func (s *Store) Groups() *value.Dict {
 	return d
 }
 
-// hostvars is a dict of all hosts whose values are filled in when they are looked at.
+// hostvars is a dict of all hosts whose values are filled in when they are looked at. The implicit
+// localhost is there without being listed.
 func (s *Scope) hostvars() *value.Dict {
 	if s.hvdict == nil {
-		r := &hostvarsResolver{scope: s, stubs: map[*value.Dict]*inventory.Host{}}
+		r := &hostvarsResolver{scope: s, stubs: map[*value.Dict]*inventory.Host{}, local: &value.Dict{}}
 		d := value.NewDict(16)
 		for _, h := range s.Store.Inventory.Hosts() {
-			stub := &value.Dict{}
-			r.stubs[stub] = h
-			d.SetString(h.Name, stub)
-		}
-		if h := s.Store.Inventory.Implicit(); h != nil && s.Store.used(h) {
 			stub := &value.Dict{}
 			r.stubs[stub] = h
 			d.SetString(h.Name, stub)
@@ -157,6 +153,12 @@ func (s *Scope) hostvars() *value.Dict {
 type hostvarsResolver struct {
 	scope *Scope
 	stubs map[*value.Dict]*inventory.Host
+	local *value.Dict // the stub of this machine
+}
+
+// Missing gives this machine by its names.
+func (r *hostvarsResolver) Missing(name string) (value.Value, bool) {
+	return r.local, name == "localhost" || name == "127.0.0.1" || name == "::1"
 }
 
 // Resolve gives a host's variables for its stub in hostvars.
@@ -166,6 +168,9 @@ func (r *hostvarsResolver) Resolve(v value.Value) (value.Value, error) {
 		return v, nil
 	}
 	h := r.stubs[stub]
+	if stub == r.local {
+		h = r.scope.Store.Inventory.Host("localhost")
+	}
 	if h == nil {
 		return v, nil
 	}

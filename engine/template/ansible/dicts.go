@@ -44,6 +44,9 @@ func items2dict(_ *template.Call, a []value.Value) (value.Value, error) {
 	}
 	out := value.NewDict(len(vs))
 	for _, v := range vs {
+		if _, ok := v.(*value.Dict); !ok && !isSequence(v) {
+			return nil, fmt.Errorf("items2dict requires a list of dictionaries, got %s instead", value.Repr(a[0]))
+		}
 		key, ok1, err1 := value.Item(v, a[1])
 		val, ok2, err2 := value.Item(v, a[2])
 		if !ok1 || !ok2 || err1 != nil || err2 != nil {

@@ -1,7 +1,6 @@
 package ansible
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -180,24 +179,22 @@ func unicodeNormalize(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func fromCSV(_ *template.Call, a []value.Value) (value.Value, error) {
-	r := csv.NewReader(strings.NewReader(text(a[0])))
-	r.FieldsPerRecord, r.LazyQuotes = -1, !isTrue(a[5])
-	r.TrimLeadingSpace = isTrue(a[4])
+	r := csvReader{comma: ',', skipBlank: isTrue(a[4]), strict: isTrue(a[5])}
 	switch text(a[1]) {
 	case "excel", "unix":
 	case "excel-tab":
-		r.Comma = '\t'
+		r.comma = '\t'
 	default:
 		return nil, fmt.Errorf("Dialect '%s' is not supported by your version of python", text(a[1]))
 	}
 	if a[3] != nil {
 		if c := []rune(text(a[3])); len(c) == 1 {
-			r.Comma = c[0]
+			r.comma = c[0]
 		} else {
 			return nil, errors.New("the delimiter must be a single character")
 		}
 	}
-	rows, err := r.ReadAll()
+	rows, err := r.rows(text(a[0]))
 	if err != nil {
 		return nil, fmt.Errorf("Unable to process file: %w", err)
 	}
@@ -210,7 +207,9 @@ func fromCSV(_ *template.Call, a []value.Value) (value.Value, error) {
 	}
 	out := []value.Value{}
 	for _, row := range rows {
-		out = append(out, csvRow(names, row))
+		if len(row) > 0 {
+			out = append(out, csvRow(names, row))
+		}
 	}
 	return list(out), nil
 }

@@ -3,6 +3,7 @@ package ansible
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,10 +123,7 @@ func assignments(s string) []string {
 
 // inline takes "key=value" words of a term into the options and returns the other words.
 func (o options) inline(term string, names string) (rest string, own options) {
-	own = options{c: o.c, all: map[string]value.Value{}}
-	for k, v := range o.all {
-		own.all[k] = v
-	}
+	own = options{c: o.c, all: maps.Clone(o.all)}
 	known := strings.Fields(names)
 	var words []string
 	for _, w := range assignments(term) {
@@ -137,6 +135,56 @@ func (o options) inline(term string, names string) (rest string, own options) {
 		words = append(words, w)
 	}
 	return strings.Join(words, " "), own
+}
+
+// quotedWords splits a term at blanks outside of quotes, which stay.
+func quotedWords(s string) []string {
+	var out []string
+	quote, from := byte(0), -1
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case quote != 0:
+			if c == quote && s[i-1] != '\\' {
+				quote = 0
+			}
+		case c == ' ' || c == '\t' || c == '\n':
+			if from >= 0 {
+				out, from = append(out, s[from:i]), -1
+			}
+			continue
+		case (c == '"' || c == '\'') && (i == 0 || s[i-1] != '\\'):
+			quote = c
+		}
+		if from < 0 {
+			from = i
+		}
+	}
+	if from >= 0 {
+		out = append(out, s[from:])
+	}
+	return out
+}
+
+// strict is inline for lookups that know no other options, and whose text keeps its quotes.
+func (o options) strict(term, names string) (rest string, own options, err error) {
+	own = options{c: o.c, all: maps.Clone(o.all)}
+	var left []string
+	for _, w := range quotedWords(term) {
+		k, v, ok := strings.Cut(w, "=")
+		if !ok || strings.HasSuffix(k, `\`) {
+			left = append(left, strings.ReplaceAll(w, `\=`, "="))
+			continue
+		}
+		if !slices.Contains(strings.Fields(names), k) {
+			return "", own, fmt.Errorf("'%s' is not a valid option", k)
+		}
+		if n := len(v); n > 1 && (v[0] == '"' || v[0] == '\'') && v[n-1] == v[0] {
+			v = v[1 : n-1]
+		}
+		own.all[k] = v
+	}
+	return strings.Join(left, " "), own, nil
 }
 
 // searchPath lists the directories in which files of a play are looked for, best first.

@@ -1,12 +1,11 @@
 package ansible
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"fettle/engine/template"
@@ -147,88 +146,90 @@ func globDirs(c *template.Context, dir string) []string {
 	return out
 }
 
-// lookupFirstFound gives the first file that exists among names and directories.
+// lookupFirstFound gives the first file that exists among names and directories. A mapping among
+// the terms sets the options for itself and what follows.
 func lookupFirstFound(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
-	var names []string
-	skip := o.bool("skip", false)
-	if len(terms) == 0 || o.has("files") {
-		terms = append(slices.Clone(terms), value.NewDict(0))
-	}
-	for _, t := range terms {
-		own := o
-		if d, ok := t.(*value.Dict); ok {
-			own = options{c: c, all: map[string]value.Value{}}
-			for k, v := range o.all {
-				own.all[k] = v
-			}
-			for _, e := range d.Items() {
-				own.all[text(e.Key)] = e.Value
-			}
-			skip = own.bool("skip", skip)
-		}
-		more, err := firstFoundNames(t, own)
-		if err != nil {
+	search := &firstFound{o: o}
+	if len(terms) == 0 && o.has("files") {
+		if err := search.options(); err != nil {
 			return nil, err
 		}
-		names = append(names, more...)
 	}
-	for _, n := range names {
+	if err := search.terms(terms); err != nil {
+		return nil, err
+	}
+	for _, n := range search.names {
 		if p, err := findFile(c, o.text("_subdir", "files"), n); err == nil {
 			return []value.Value{absPath(p)}, nil
 		}
 	}
-	if skip {
+	if search.o.bool("skip", false) {
 		return []value.Value{}, nil
 	}
 	return nil, errors.New("no file was found when using first_found")
 }
 
-func firstFoundNames(t value.Value, o options) ([]string, error) {
-	switch x := t.(type) {
-	case string, value.Text:
-		return splitNames(text(x)), nil
-	case *value.List:
-		var out []string
-		for _, e := range x.Items() {
-			more, err := firstFoundNames(e, o)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, more...)
-		}
-		return out, nil
-	case *value.Dict:
-	default:
-		return nil, fmt.Errorf("invalid term supplied, can handle string, mapping or list of strings but got: %s", describe(t))
-	}
-	files, err := o.strings("files")
-	if err != nil {
-		return nil, err
-	}
-	paths, err := o.strings("paths")
-	if err != nil {
-		return nil, err
-	}
-	if len(paths) == 0 {
-		return files, nil
-	}
-	var out []string
-	for _, p := range paths {
-		if len(files) == 0 {
-			out = append(out, p)
-		}
-		for _, f := range files {
-			out = append(out, joinPath(p, f))
-		}
-	}
-	return out, nil
+// firstFound collects the names to look for.
+type firstFound struct {
+	o     options
+	names []string
 }
 
-// splitNames splits old "a,b;c" lists of names.
-func splitNames(s string) []string {
+func (f *firstFound) terms(terms []value.Value) error {
+	for _, t := range terms {
+		var err error
+		switch x := t.(type) {
+		case string, value.Text:
+			err = f.add(splitAny(text(x), ",;"))
+		case *value.List:
+			err = f.terms(x.Items())
+		case *value.Dict:
+			f.o = options{c: f.o.c, all: map[string]value.Value{}}
+			for _, e := range x.Items() {
+				f.o.all[text(e.Key)] = e.Value
+			}
+			err = f.options()
+		default:
+			err = fmt.Errorf("invalid term supplied, can handle string, mapping or list of strings but got: %s", describe(t))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// options adds the option files.
+func (f *firstFound) options() error {
+	files, err := f.o.strings("files")
+	if err != nil {
+		return err
+	}
+	return f.add(splitAny(strings.Join(files, ","), ",;"))
+}
+
+// add puts names below the option paths.
+func (f *firstFound) add(names []string) error {
+	paths, err := f.o.strings("paths")
+	if err != nil {
+		return err
+	}
+	if len(paths) == 0 {
+		f.names = append(f.names, names...)
+	}
+	for _, p := range splitAny(strings.Join(paths, ","), ",;:") {
+		for _, n := range names {
+			f.names = append(f.names, joinPath(p, n))
+		}
+	}
+	return nil
+}
+
+// splitAny splits a list of names at any of the characters.
+func splitAny(s, at string) []string {
 	var out []string
-	for _, n := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' }) {
-		out = append(out, strings.TrimSpace(n))
+	for _, n := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) }) {
+		out = append(out, n)
 	}
 	return out
 }
@@ -237,8 +238,17 @@ const csvOptions = "col default delimiter file encoding keycol"
 
 func lookupCSV(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
 	out := []value.Value{}
+	if len(terms) == 0 {
+		terms = []value.Value{""}
+	}
 	for _, t := range terms {
-		key, own := o.inline(text(t), csvOptions)
+		key, own, err := "", o, error(nil)
+		if isText(t) {
+			key, own, err = o.strict(text(t), csvOptions)
+		}
+		if err != nil {
+			return nil, err
+		}
 		if key == "" {
 			return nil, errors.New("Search key is required but was not found")
 		}
@@ -250,7 +260,11 @@ func lookupCSV(c *template.Context, terms []value.Value, o options) ([]value.Val
 		if err != nil {
 			return nil, err
 		}
-		src, err := readText(c, "files", own.text("file", "ansible.csv"))
+		name := own.text("file", "ansible.csv")
+		src, err := readText(c, "files", name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("csvfile: [Errno 2] No such file or directory: %s", value.Repr(name))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -266,8 +280,6 @@ func lookupCSV(c *template.Context, terms []value.Value, o options) ([]value.Val
 		}
 		if v != nil {
 			out = append(out, v)
-		} else {
-			out = append(out, list(nil))
 		}
 	}
 	return out, nil
@@ -285,19 +297,37 @@ func csvCell(src value.Value, delimiter, key string, keycol, col int) (value.Val
 	if hidden {
 		src = secret.V
 	}
-	r := csv.NewReader(strings.NewReader(text(src)))
-	r.Comma, r.FieldsPerRecord, r.LazyQuotes = comma[0], -1, true
-	rows, err := r.ReadAll()
+	rows, err := csvReader{comma: comma[0]}.rows(text(src))
 	if err != nil {
 		return nil, fmt.Errorf("csvfile: %w", err)
 	}
 	for _, row := range rows {
-		if keycol < len(row) && row[keycol] == key {
-			if col < 0 || col >= len(row) {
-				return nil, fmt.Errorf("csvfile: the row of %q has no column %d", key, col)
-			}
-			return value.Mark(row[col], hidden), nil
+		if len(row) == 0 {
+			continue
 		}
+		k, ok := column(row, keycol)
+		if !ok {
+			return nil, fmt.Errorf("csvfile: the row %q has no column %d", strings.Join(row, delimiter), keycol)
+		}
+		if k != key {
+			continue
+		}
+		v, ok := column(row, col)
+		if !ok {
+			return nil, fmt.Errorf("csvfile: the row of %q has no column %d", key, col)
+		}
+		return value.Mark(v, hidden), nil
 	}
 	return nil, nil
+}
+
+// column is a cell of a row, counted from the end when i is negative.
+func column(row []string, i int) (string, bool) {
+	if i < 0 {
+		i += len(row)
+	}
+	if i < 0 || i >= len(row) {
+		return "", false
+	}
+	return row[i], true
 }

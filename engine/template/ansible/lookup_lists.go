@@ -29,21 +29,12 @@ func init() {
 func lookupDict(_ *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
 	out := []value.Value{}
 	for _, t := range terms {
-		var dicts []value.Value
-		switch x := t.(type) {
-		case *value.List:
-			dicts = x.Items()
-		default:
-			dicts = []value.Value{x}
+		d, ok := t.(*value.Dict)
+		if !ok {
+			return nil, fmt.Errorf("with_dict expects a dict, got %s", describe(t))
 		}
-		for _, v := range dicts {
-			d, ok := v.(*value.Dict)
-			if !ok {
-				return nil, fmt.Errorf("with_dict expects a dict, got %s", describe(v))
-			}
-			for _, e := range d.Items() {
-				out = append(out, value.DictOf("key", e.Key, "value", e.Value))
-			}
+		for _, e := range d.Items() {
+			out = append(out, value.DictOf("key", e.Key, "value", e.Value))
 		}
 	}
 	return out, nil
@@ -58,14 +49,23 @@ func lookupIndexed(_ *template.Context, terms []value.Value, _ options) ([]value
 	return out, err
 }
 
+// elements are those of a list, and since 2.19 the letters of a text; before, a text stood for
+// itself.
+func elements(c *template.Context, v value.Value) ([]value.Value, error) {
+	if isText(v) && c.Compat() != template.V216 && c.Compat() != template.V216Native {
+		return value.Iterate(v)
+	}
+	return items(v)
+}
+
 // lookupNested gives every choice of one element per list.
-func lookupNested(_ *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
+func lookupNested(c *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
 	if len(terms) == 0 {
 		return nil, errors.New("with_nested requires at least one element in the nested list")
 	}
 	cols := make([][]value.Value, len(terms))
 	for i, t := range terms {
-		vs, err := items(t)
+		vs, err := elements(c, t)
 		if err != nil {
 			return nil, err
 		}
@@ -85,14 +85,14 @@ func lookupNested(_ *template.Context, terms []value.Value, _ options) ([]value.
 	return all, nil
 }
 
-func lookupTogether(_ *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
+func lookupTogether(c *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
 	if len(terms) == 0 {
 		return nil, errors.New("with_together requires at least one element in each list")
 	}
 	cols := make([][]value.Value, len(terms))
 	n := 0
 	for i, t := range terms {
-		vs, err := items(t)
+		vs, err := elements(c, t)
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +136,9 @@ func lookupSubelements(_ *template.Context, terms []value.Value, _ options) ([]v
 		skipped, _ := d.GetString("skipped")
 		return isTrue(skipped)
 	})
+	if !isText(terms[1]) {
+		return nil, errors.New("subelements lookup expects a list of two or three items: first a dict or a list, second a string pointing to the subkey")
+	}
 	path, err := subPath(terms[1])
 	if err != nil {
 		return nil, err
@@ -162,11 +165,14 @@ var sequencePattern = pyre.MustCompile(`(?:(?P<start>[0-9a-fA-Fx]+)-)?(?P<end>[0
 const sequenceOptions = "start end count stride format"
 
 func lookupSequence(_ *template.Context, terms []value.Value, o options) ([]value.Value, error) {
-	if len(terms) == 0 {
+	if len(terms) == 0 && len(o.all) > 0 {
 		terms = []value.Value{""}
 	}
 	out := []value.Value{}
 	for _, t := range terms {
+		if !isText(t) {
+			return nil, fmt.Errorf("unknown error parsing with_sequence arguments: %s is no text", value.Repr(t))
+		}
 		own := o
 		m, err := sequencePattern.FullMatch(text(t))
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 
 func init() {
 	register("password", passwordOptions, lookupPassword)
-	register("ini", "type file section re encoding default case_sensitive allow_no_value interpolation", lookupINI)
+	register("ini", "type file section re encoding default case_sensitive allow_no_value allow_none interpolation", lookupINI)
 }
 
 const passwordOptions = "length encrypt ident chars seed"
@@ -44,6 +44,14 @@ func lookupPassword(c *template.Context, terms []value.Value, o options) ([]valu
 	out := []value.Value{}
 	for _, t := range terms {
 		path, own := o.inline(text(t), passwordOptions)
+		if name, ok := unknownParameter(path); ok {
+			return nil, fmt.Errorf("Unrecognized parameter(s) given to password lookup: %s", name)
+		}
+		if chars, err := o.strings("chars"); err != nil {
+			return nil, err
+		} else if len(chars) > 0 && isText(o.all["chars"]) { // ",," is special inside the term only
+			own.all["chars"] = texts(chars)
+		}
 		p, err := passwordParamsOf(own)
 		if err != nil {
 			return nil, err
@@ -57,12 +65,25 @@ func lookupPassword(c *template.Context, terms []value.Value, o options) ([]valu
 	return out, nil
 }
 
+// unknownParameter is the name in front of a "=" behind the first word.
+func unknownParameter(path string) (string, bool) {
+	for i, w := range strings.Fields(path) {
+		if name, _, ok := strings.Cut(w, "="); ok && i > 0 {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 func passwordParamsOf(o options) (p passwordParams, err error) {
 	n, err := o.int("length", 20)
 	if err != nil || n < 0 || n > 1<<20 {
 		return p, errors.Join(err, fmt.Errorf("the length of a password must be between 0 and %d", 1<<20))
 	}
 	p.length, p.encrypt, p.ident, p.seed = int(n), o.text("encrypt", ""), o.text("ident", ""), o.all["seed"]
+	if p.seed != nil {
+		p.seed = text(p.seed)
+	}
 	chars, err := passwordChars(o.all["chars"])
 	if err != nil {
 		return p, err
@@ -226,12 +247,18 @@ func lockFile(path string) (unlock func(), err error) {
 	return func() { _ = dir.Close() }, nil
 }
 
-const iniOptions = "type file section re encoding default case_sensitive allow_no_value interpolation"
+const iniOptions = "type file section re encoding default case_sensitive allow_no_value allow_none interpolation"
 
 func lookupINI(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
 	out := []value.Value{}
 	for _, t := range terms {
+		if !isText(t) {
+			return nil, fmt.Errorf("the name of an option is text, not %s", value.TypeName(t))
+		}
 		key, own := o.inline(text(t), iniOptions)
+		if name, _, bad := strings.Cut(key, "="); bad {
+			return nil, fmt.Errorf("'%s' is not a valid option", name)
+		}
 		src, err := readText(c, "files", own.text("file", "ansible.ini"))
 		if err != nil {
 			return nil, err
@@ -252,7 +279,9 @@ func lookupINI(c *template.Context, terms []value.Value, o options) ([]value.Val
 			return nil, err
 		}
 		for _, v := range vs {
-			out = append(out, value.Mark(v, hidden))
+			if v != nil {
+				out = append(out, value.Mark(v, hidden))
+			}
 		}
 	}
 	return out, nil
@@ -264,7 +293,7 @@ func iniValues(src, key string, o options) ([]value.Value, error) {
 		section = "java_properties"
 		src = "[java_properties]\n" + src
 	}
-	f, err := parseINI(src, o.bool("case_sensitive", false), o.bool("allow_no_value", false))
+	f, err := parseINI(src, o.bool("case_sensitive", false), o.bool("allow_none", o.bool("allow_no_value", false)))
 	if err != nil {
 		return nil, err
 	}

@@ -41,12 +41,15 @@ type Settings interface {
 func lookupEnv(c *template.Context, terms []value.Value, kw []value.Keyword) ([]value.Value, error) {
 	var dflt value.Value = ""
 	for _, k := range kw {
-		if k.Name == "default" {
+		if k.Name == "default" && k.Value != nil {
 			dflt = k.Value
 		}
 	}
 	out := []value.Value{}
 	for _, t := range terms {
+		if !isText(t) {
+			return nil, fmt.Errorf("the name of an environment variable is text, not %s", value.TypeName(t))
+		}
 		name, _, _ := strings.Cut(strings.TrimSpace(text(t)), " ")
 		v, ok := os.LookupEnv(name)
 		if ok {
