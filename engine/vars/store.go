@@ -78,13 +78,6 @@ type hostLayers struct {
 	layers     []inventory.Layer // the winning one first
 }
 
-// used tells that a run has had to do with a host.
-func (s *Store) used(h *inventory.Host) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.hosts[h.Name] != nil
-}
-
 // Host returns the state of a host, made on first use.
 func (s *Store) Host(h *inventory.Host) *Host {
 	s.mu.RLock()

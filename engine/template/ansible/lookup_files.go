@@ -227,11 +227,7 @@ func (f *firstFound) add(names []string) error {
 
 // splitAny splits a list of names at any of the characters.
 func splitAny(s, at string) []string {
-	var out []string
-	for _, n := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) }) {
-		out = append(out, n)
-	}
-	return out
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(at, r) })
 }
 
 const csvOptions = "col default delimiter file encoding keycol"
