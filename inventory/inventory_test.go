@@ -261,7 +261,7 @@ func TestLayers(t *testing.T) {
 func TestVaultedVars(t *testing.T) {
 	dir := tree(t, "hosts", "h\n", "group_vars/all.yml", "$ANSIBLE_VAULT;1.1;AES256\n00\n")
 	_, diags := Load([]string{dir + "/hosts"}, Options{})
-	if diags.Errors() != 1 || !strings.Contains(diags.Err().Error(), "no vault password is given") {
+	if diags.Errors() != 1 || !strings.Contains(diags.Err().Error(), "no vault secrets found") {
 		t.Errorf("without a password: %v", diags.Err())
 	}
 	inv, diags := Load([]string{dir + "/hosts"}, Options{Decrypt: func(string, []byte) ([]byte, error) { return []byte("x: 1"), nil }})

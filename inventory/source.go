@@ -86,7 +86,7 @@ func (inv *Inventory) readFile(name string) (text []byte, vaulted bool, err erro
 		return b, false, nil
 	}
 	if inv.opts.Decrypt == nil {
-		return nil, true, fmt.Errorf("%s is encrypted and no vault password is given", name)
+		return nil, true, fmt.Errorf("%s is encrypted: Attempting to decrypt but no vault secrets found", name)
 	}
 	text, err = inv.opts.Decrypt(name, b)
 	return text, true, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"fettle/engine/diag"
 	"fettle/engine/transport"
 	"fettle/engine/value"
 )
@@ -197,6 +198,9 @@ func pause(ctx context.Context, c *Call) (*value.Dict, error) {
 		a, ok, err := c.Run.Prompt(ctx, text+":\n", echo, int(seconds))
 		if err != nil {
 			return nil, err
+		}
+		if !ok && !timed {
+			c.Run.Warn(diag.Warnf(diag.Pos{}, "pause", "Not waiting for response to prompt as stdin is not interactive"))
 		}
 		if !ok && timed {
 			wait(ctx, time.Duration(seconds*float64(time.Second)))

@@ -90,7 +90,7 @@ func (c *Context) condValue(t *value.Template) (value.Value, error) {
 }
 
 func (c *Context) warnBraces(t *value.Template) {
-	c.Warnf(t.At, "conditional", "conditionals should not be surrounded by templating delimiters such as {{ }} or {%% %%}: %s", shorten(t.Src))
+	c.Warnf(t.At, "conditional", "conditional statements should not be surrounded by templating delimiters such as {{ }} or {%% %%}: %s", shorten(t.Src))
 }
 
 // condString is what text that braces in a condition gave stands for: a condition in turn when

@@ -74,7 +74,7 @@ func (s *Secrets) readSource(ctx context.Context, src Source) ([]byte, error) {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("the vault password file %s was not found", path)
+		return nil, fmt.Errorf("the vault password file %s was not found%w", path, notFound{err})
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the vault password file: %w", err)
 	case st.IsDir():
@@ -141,3 +141,9 @@ func lastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return s[strings.LastIndexByte(s, '\n')+1:]
 }
+
+// notFound marks an error without adding to its text.
+type notFound struct{ error }
+
+func (notFound) Error() string   { return "" }
+func (e notFound) Unwrap() error { return e.error }

@@ -31,8 +31,8 @@ const (
 // Errors that callers branch on.
 var (
 	ErrNotEncrypted = errors.New("the text is no vault")
-	ErrNoSecrets    = errors.New("no vault password is given")
-	ErrNoMatch      = errors.New("no vault password fits")
+	ErrNoSecrets    = errors.New("Attempting to decrypt but no vault secrets found")                   //nolint:staticcheck // Ansible's words
+	ErrNoMatch      = errors.New("Decryption failed (no vault secrets were found that could decrypt)") //nolint:staticcheck // Ansible's words
 )
 
 // Secrets are the vault passwords of a run. Add them first; after that all methods are safe
@@ -142,7 +142,10 @@ func (e *Envelope) parseBody(text []byte) error {
 func unhex(text []byte) ([]byte, error) {
 	out := make([]byte, hex.DecodedLen(len(text)))
 	if _, err := hex.Decode(out, text); err != nil {
-		return nil, errors.New("the vault is damaged: it holds something that is not hexadecimal")
+		if errors.Is(err, hex.ErrLength) {
+			return nil, errors.New("Vault format unhexlify error: Odd-length string") //nolint:staticcheck // Ansible's words
+		}
+		return nil, errors.New("Vault format unhexlify error: Non-hexadecimal digit found") //nolint:staticcheck // Ansible's words
 	}
 	return out, nil
 }
@@ -257,13 +260,13 @@ func (s *Secrets) Encrypt(plain []byte, id string) ([]byte, error) {
 // output.
 func (s *Secrets) EncryptWithSalt(plain []byte, id string, salt []byte) ([]byte, error) {
 	if s == nil || len(s.secrets) == 0 {
-		return nil, ErrNoSecrets
+		return nil, errors.New("A vault password must be specified to encrypt data") //nolint:staticcheck // Ansible's words
 	}
 	use := s.secrets[0]
 	if id != "" {
 		i := slices.IndexFunc(s.secrets, func(x secret) bool { return x.id == id })
 		if i < 0 {
-			return nil, fmt.Errorf("no password is given for vault id %q, only for: %s", id, strings.Join(s.IDs(), ", "))
+			return nil, fmt.Errorf("Did not find a match for --encrypt-vault-id=%s in the known vault-ids ['%s']", id, strings.Join(s.IDs(), "', '")) //nolint:staticcheck // Ansible's words
 		}
 		use = s.secrets[i]
 	}
@@ -281,6 +284,21 @@ func (s *Secrets) EncryptWithSalt(plain []byte, id string, salt []byte) ([]byte,
 	m := hmac.New(sha256.New, macKey)
 	m.Write(body)
 	return envelope(use.id, salt, m.Sum(nil), body), nil
+}
+
+// Replace encrypts plain as the vault old is: with the password that opens it, under its id.
+func (s *Secrets) Replace(old, plain []byte) ([]byte, error) {
+	e, err := Parse(old)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range s.candidates(e.ID) {
+		if _, err := e.open(c.password); err == nil {
+			one := &Secrets{Salt: s.Salt, secrets: []secret{{e.ID, c.password}}}
+			return one.Encrypt(plain, e.ID)
+		}
+	}
+	return nil, fmt.Errorf("%w: the vault has the id %q, tried: %s", ErrNoMatch, e.ID, strings.Join(s.IDs(), ", "))
 }
 
 func envelope(id string, salt, mac, body []byte) []byte {

@@ -71,7 +71,7 @@ func TestWhichSecret(t *testing.T) {
 	if _, _, err := (&Secrets{}).Decrypt(text); !errors.Is(err, ErrNoSecrets) {
 		t.Errorf("none: %v", err)
 	}
-	if _, err := secrets(t, "a", "b").Encrypt(nil, "c"); err == nil || !strings.Contains(err.Error(), `"c"`) {
+	if _, err := secrets(t, "a", "b").Encrypt(nil, "c"); err == nil || !strings.Contains(err.Error(), "--encrypt-vault-id=c ") {
 		t.Errorf("unknown id: %v", err)
 	}
 }

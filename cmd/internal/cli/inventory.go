@@ -97,11 +97,14 @@ func (o *inventoryOptions) run(ctx context.Context, s *Streams, args []string) e
 func (o *inventoryOptions) text(ss *session, l *inventory.Listing, args []string) (string, error) {
 	switch {
 	case o.host != "":
-		h := ss.inv.Host(o.host)
-		if h == nil {
+		sel, err := ss.inv.Select([]string{o.host}, "")
+		if err != nil {
+			return "", err
+		}
+		if len(sel.Hosts) != 1 {
 			return "", withCode(exitOptions, fmt.Errorf("You must pass a single valid host to --host parameter")) //nolint:staticcheck // Ansible's words
 		}
-		return o.encode(ss, l.HostVars(h))
+		return o.encode(ss, l.HostVars(sel.Hosts[0]))
 	case o.graph:
 		name := "all"
 		if len(args) > 0 {

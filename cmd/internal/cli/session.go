@@ -381,6 +381,11 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 	}
 	ss.mask.Add(d.Password)
 	ss.mask.Add(d.BecomePassword)
+	if d.Password != "" {
+		for _, name := range []string{"ansible_password", "ansible_ssh_pass", "ansible_ssh_password"} {
+			ss.store.Connection.Set(name, &value.Secret{V: d.Password}, diag.Pos{})
+		}
+	}
 	if err == nil {
 		ss.asked = &d
 	}

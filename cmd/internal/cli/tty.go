@@ -14,7 +14,8 @@ import (
 )
 
 // Rules of the terminal: questions go to and come from /dev/tty, never standard input or
-// output, so that both can be pipes. Without a terminal nothing is asked.
+// output, so that both can be pipes. Without a terminal nothing is asked, but a password that
+// was asked for may then come from standard input, as with Ansible.
 
 // noQuestions: --cron was given.
 var noQuestions atomic.Bool
@@ -96,6 +97,10 @@ func askSecret(ctx context.Context, text string) (string, error) {
 	answer, ok, err := ask(ctx, text, false, 0)
 	if err != nil {
 		return "", err
+	}
+	if !ok && !noQuestions.Load() {
+		answer, err = readLine(os.Stdin)
+		ok = err == nil || errors.Is(err, io.EOF) && answer != ""
 	}
 	if !ok {
 		return "", fmt.Errorf("cannot ask for %q: there is no terminal", strings.TrimSuffix(strings.TrimSpace(text), ":"))

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fettle/cmd/internal/config"
@@ -54,7 +55,7 @@ func newVault(s *Streams) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				secrets, err := vaultSecrets(c.Context(), o.vaultOptions, cfg)
+				secrets, err := vaultSecrets(c.Context(), o.vaultOptions, cfg, warnTo(s))
 				if err != nil {
 					return err
 				}
@@ -65,6 +66,9 @@ func newVault(s *Streams) *cobra.Command {
 				}
 				o.editor = first(cfg.String("EDITOR"), "vi")
 				o.encryptID = first(o.encryptID, cfg.String("DEFAULT_VAULT_ENCRYPT_IDENTITY"))
+				if o.newID != "" && o.newFile != "" {
+					return withCode(exitUsage, errors.New("argument --new-vault-password-file: not allowed with argument --new-vault-id"))
+				}
 				if err := o.oneIdentity(c.Name(), cfg); err != nil {
 					return err
 				}
@@ -94,16 +98,22 @@ func newVault(s *Streams) *cobra.Command {
 
 // oneIdentity refuses to choose among several identities to encrypt with.
 func (o *vaultCommand) oneIdentity(action string, cfg *config.Config) error {
-	all := append(cfg.List("DEFAULT_VAULT_IDENTITY_LIST"), o.ids...)
-	if len(all) < 2 || o.encryptID != "" || action != "encrypt" && action != "encrypt_string" && action != "create" {
+	all, files := append(cfg.List("DEFAULT_VAULT_IDENTITY_LIST"), o.ids...), o.files
+	if f := cfg.String("DEFAULT_VAULT_PASSWORD_FILE"); f != "" {
+		files = append(slices.Clone(files), f)
+	}
+	if len(all)+len(files) < 2 || o.encryptID != "" || action != "encrypt" && action != "encrypt_string" && action != "create" {
 		return nil
 	}
-	names := make([]string, len(all))
+	names := make([]string, len(all), len(all)+len(files))
 	for i, id := range all {
 		names[i] = vault.ParseSource(id).ID
 		if names[i] == "" {
 			names[i] = vault.DefaultID
 		}
+	}
+	for range files {
+		names = append(names, vault.DefaultID)
 	}
 	return withCode(exitOptions, fmt.Errorf("The vault-ids %s are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id", strings.Join(names, ","))) //nolint:staticcheck // Ansible's words
 }
@@ -259,7 +269,8 @@ func vaultCreate(ctx context.Context, s *Streams, o *vaultCommand, secrets *vaul
 	if _, err := os.Lstat(args[0]); err == nil {
 		return fmt.Errorf("%s exists, please use 'edit' instead", args[0])
 	}
-	return editInto(ctx, s, o, secrets, args[0], nil)
+	encrypt := func(b []byte) ([]byte, error) { return secrets.Encrypt(b, o.encryptID) }
+	return editInto(ctx, s, o, encrypt, args[0], nil)
 }
 
 func vaultEdit(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.Secrets, args []string) error {
@@ -268,64 +279,19 @@ func vaultEdit(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.
 		if err != nil {
 			return err
 		}
-		plain, id, err := secrets.Decrypt(text)
+		plain, err := secrets.DecryptFile(name, text)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return err
 		}
-		if o.encryptID == "" && id != vault.DefaultID {
-			o.encryptID = id
+		encrypt := func(b []byte) ([]byte, error) { return secrets.Replace(text, b) }
+		if o.encryptID != "" {
+			encrypt = func(b []byte) ([]byte, error) { return secrets.Encrypt(b, o.encryptID) }
 		}
-		if err := editInto(ctx, s, o, secrets, name, plain); err != nil {
+		if err := editInto(ctx, s, o, encrypt, name, plain); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func editInto(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.Secrets, name string, plain []byte) error {
-	base := "/dev/shm"
-	if info, err := os.Stat(base); err != nil || !info.IsDir() {
-		base = ""
-	}
-	dir, err := os.MkdirTemp(base, "fettle-vault-") // mode 0700
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, filepath.Base(name))
-	defer wipe(dir)
-	if err := os.WriteFile(file, plain, 0o600); err != nil {
-		return err
-	}
-	words := strings.Fields(o.editor)
-	cmd := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("the editor %s failed: %w", words[0], err)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if plain != nil && string(text) == string(plain) {
-		return nil // unchanged: the file keeps its salt
-	}
-	out, err := secrets.Encrypt(text, o.encryptID)
-	if err != nil {
-		return err
-	}
-	return writePrivate(name, out)
-}
-
-// wipe overwrites and removes every file of a directory (editors leave backups).
-func wipe(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		p := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
-			_ = os.WriteFile(p, make([]byte, info.Size()), 0o600)
-		}
-	}
-	_ = os.RemoveAll(dir)
 }
 
 func vaultEncryptString(ctx context.Context, s *Streams, o *vaultCommand, secrets *vault.Secrets, args []string) error {

@@ -106,7 +106,7 @@ func unpackMember(root *os.Root, name string, h *tar.Header, r io.Reader) error 
 		return err
 	case tar.TypeSymlink:
 		if path.IsAbs(h.Linkname) || strings.HasPrefix(path.Join(path.Dir(name), h.Linkname), "..") {
-			return fmt.Errorf("the link %q in the archive leaves it", h.Name)
+			return fmt.Errorf("the link %q in the archive leaves it: %s is not a subpath of the role", h.Name, h.Linkname)
 		}
 		_ = root.Remove(name)
 		return root.Symlink(h.Linkname, name)

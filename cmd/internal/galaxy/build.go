@@ -36,7 +36,7 @@ type galaxyFile struct {
 	Homepage      *string           `yaml:"homepage"`
 	Issues        *string           `yaml:"issues"`
 	BuildIgnore   textList          `yaml:"build_ignore"`
-	Manifest      *yaml.Node        `yaml:"manifest"`
+	Manifest      *manifestKey      `yaml:"manifest"`
 }
 
 // textList is a list of texts that may be written as one text.
@@ -127,8 +127,16 @@ func readGalaxyFile(dir string) (*galaxyFile, error) {
 	if !semver.MatchString(g.Version) {
 		return nil, fmt.Errorf("the collection galaxy.yml at %q: %q is no semantic version", file, g.Version)
 	}
-	if g.Manifest != nil && g.Manifest.Tag != "!!null" {
-		return nil, fmt.Errorf("the collection galaxy.yml at %q: the key manifest is not supported; use build_ignore", file)
+	keys := map[string]yaml.Node{}
+	if err := yaml.Unmarshal(b, &keys); err == nil && g.Manifest == nil {
+		if _, given := keys["manifest"]; given {
+			g.Manifest = &manifestKey{} // manifest: with nothing behind it
+		}
+	}
+	if g.Manifest != nil {
+		if err := g.checkManifest(); err != nil {
+			return nil, fmt.Errorf("the collection galaxy.yml at %q: %w", file, err)
+		}
 	}
 	return g, nil
 }
@@ -203,6 +211,9 @@ func fnmatch(pattern, name string) bool {
 
 // collect lists the files of a collection, folders before what they hold.
 func (g *galaxyFile) collect(dir string) ([]fileEntry, error) {
+	if g.Manifest != nil {
+		return g.chosenFiles(dir)
+	}
 	out := []fileEntry{{Name: ".", FType: "dir", Format: 1}}
 	err := filepath.Walk(dir, func(p string, info os.FileInfo, err error) error {
 		if err != nil || p == dir {

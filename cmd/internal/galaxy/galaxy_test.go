@@ -202,3 +202,65 @@ func TestTamperedArtifact(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The key manifest selects files as Python's MANIFEST.in does.
+func TestManifestDirectives(t *testing.T) {
+	dir := t.TempDir()
+	for _, f := range []string{"README.md", "GPL", "notes.txt", "galaxy.yml", "a-b-1.0.0.tar.gz", "meta/runtime.yml", "meta/deep/x.yml", "docs/a.rst", "docs/b.md", "docs/old/c.txt",
+		"plugins/modules/m.py", "plugins/modules/m.yml", "plugins/modules/m.pyc", "plugins/action/m.yml", "plugins/filter/f.yml", "plugins/module_utils/u.psm1",
+		"roles/r/tasks/main.yml", "roles/r/files/blob.bin", "tests/output/x", "tests/unit/.hidden", "tests/unit/t.sh", ".git/config", ".reuse/dep5"} {
+		write(t, filepath.Join(dir, f), "x")
+	}
+	head := "namespace: a\nname: b\nversion: 1.0.0\nreadme: README.md\nauthors: [me]\n"
+	for _, c := range []struct{ name, key, want string }{
+		{"defaults", "license_file: GPL\nmanifest:\n", ". .reuse .reuse/dep5 GPL README.md docs docs/a.rst docs/old docs/old/c.txt meta meta/runtime.yml notes.txt " +
+			"plugins plugins/filter plugins/filter/f.yml plugins/module_utils plugins/module_utils/u.psm1 plugins/modules plugins/modules/m.py plugins/modules/m.yml " +
+			"roles roles/r roles/r/tasks roles/r/tasks/main.yml tests tests/unit tests/unit/t.sh"},
+		{"own", "manifest: {directives: [exclude notes.txt, prune docs, 'recursive-exclude plugins **', graft roles, 'global-exclude *.sh']}\n",
+			". .reuse .reuse/dep5 README.md meta meta/runtime.yml roles roles/r roles/r/files roles/r/files/blob.bin roles/r/tasks roles/r/tasks/main.yml"},
+		{"only own", "manifest: {omit_default_directives: true, directives: ['include [A-N]*', 'recursive-include docs ?.rst', 'global-include *.py']}\n",
+			". GPL docs docs/a.rst plugins plugins/modules plugins/modules/m.py"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			write(t, filepath.Join(dir, "galaxy.yml"), head+c.key)
+			g, err := readGalaxyFile(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := g.collect(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range list {
+				got = append(got, e.Name)
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, " "), c.want)
+			}
+		})
+	}
+	for key, want := range map[string]string{
+		"manifest: {omit_default_directives: true}": "no directives were defined", "manifest: {}\nbuild_ignore: [x]": "mutually exclusive",
+	} {
+		write(t, filepath.Join(dir, "galaxy.yml"), head+key)
+		if _, err := readGalaxyFile(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	for _, d := range []string{"embrace *", "include", "recursive-include docs", "graft a b"} {
+		if err := apply(d, nil, nil); err == nil {
+			t.Errorf("%q is accepted", d)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

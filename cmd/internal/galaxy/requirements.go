@@ -178,10 +178,12 @@ func collectionOf(e any) (Collection, error) {
 		return ParseCollection(v), nil
 	case map[string]any:
 		c := Collection{Name: text(v["name"]), Version: text(v["version"]), Type: text(v["type"]), Source: text(v["source"])}
-		if c.Name == "" {
-			c.Name = c.Source
-		}
-		if c.Name == "" {
+		switch {
+		case c.Name == "" && c.Source != "":
+			return c, fmt.Errorf("Neither the collection requirement entry key 'name', nor 'source' point to a concrete resolvable collection artifact. Also 'name' is not an FQCN. A valid collection name must be in the format <namespace>.<collection>. Please make sure that the namespace and the collection name contain characters from [a-zA-Z0-9_] only.") //nolint:staticcheck // Ansible's words
+		case c.Source != "" && (c.Type == "" || c.Type == "galaxy") && guessType(c.Name) == "galaxy" && !strings.HasPrefix(c.Source, "http") && (strings.Contains(c.Source, "+") || strings.Contains(c.Source, "://")):
+			return c, fmt.Errorf("Collections requirement 'source' entry should contain a valid Galaxy API URL but it does not: %s is not an HTTP URL.", c.Source) //nolint:staticcheck // Ansible's words
+		case c.Name == "":
 			return c, fmt.Errorf("Collections requirement entry should contain the key 'name' if it's requested from a Galaxy-like index server.") //nolint:staticcheck // Ansible's words
 		}
 		if v["signatures"] != nil {

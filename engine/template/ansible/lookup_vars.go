@@ -176,6 +176,12 @@ func lookupConfig(c *template.Context, terms []value.Value, o options) ([]value.
 			return nil, err
 		}
 		v, origin, ok := s.Setting(name, o.text("plugin_type", ""), o.text("plugin_name", ""))
+		if ok && o.text("plugin_name", "") != "" {
+			v, origin, err = pluginVariable(c, name, o.text("plugin_name", ""), v, origin)
+			if err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case ok && o.bool("show_origin", false):
 			out = append(out, value.Tuple{v, origin})
@@ -188,6 +194,24 @@ func lookupConfig(c *template.Context, terms []value.Value, o options) ([]value.
 		}
 	}
 	return out, nil
+}
+
+// pluginVariable is the variable that wins over a plugin's option, if one is set: those of
+// connections and shells are called after the option, and after plugin and option.
+func pluginVariable(c *template.Context, option, plugin string, v value.Value, origin string) (value.Value, string, error) {
+	short := strings.TrimPrefix(option, "ansible_")
+	if option == "remote_user" {
+		short = "user"
+	}
+	plugin = plugin[strings.LastIndexByte(plugin, '.')+1:]
+	for _, name := range []string{"ansible_" + plugin + "_" + short, "ansible_" + short} {
+		if _, set := c.Scope().Lookup(name); !set {
+			continue
+		}
+		found, err := c.Var(name)
+		return found, "var: " + name, err
+	}
+	return v, origin, nil
 }
 
 // shell runs a command line on the controller and returns what it printed.
