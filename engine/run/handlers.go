@@ -21,7 +21,7 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 			return
 		}
 		for _, name := range names {
-			hs := pr.findHandlers(name, u)
+			hs := pr.findHandlers(name)
 			if len(hs) == 0 {
 				err := fmt.Errorf("The requested handler '%s' was not found in either the main handlers list nor in the listening handlers list", name)
 				if pr.r.LenientHandlers {
@@ -116,7 +116,7 @@ func handlerKey(h *plan.Handler) string {
 // findHandlers finds what a notification reaches: the handler of that name in the list that
 // was loaded last (of one list the first), and of all that listen to it the first of each name
 // in that order.
-func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
+func (pr *playRun) findHandlers(name string) []*plan.Handler {
 	reached := map[*plan.Handler]bool{}
 	var named *plan.Handler
 	seen := map[string]bool{}
@@ -124,7 +124,7 @@ func (pr *playRun) findHandlers(name string, u *turn) []*plan.Handler {
 		if named == nil && pr.handlerNamed(h, name) {
 			named = h
 		}
-		if !pr.listens(h, name, u) {
+		if !listens(h, name) {
 			continue
 		}
 		if own := pr.handlerName(h); own == "" || !seen[own] {
@@ -196,21 +196,14 @@ func (pr *playRun) handlerName(h *plan.Handler) string {
 	return s
 }
 
-func (pr *playRun) listens(h *plan.Handler, topic string, u *turn) bool {
+// listens tells that a handler listens to a topic. Topics are not templated.
+func listens(h *plan.Handler, topic string) bool {
 	if h.Task == nil {
 		return false
 	}
 	for _, a := range h.Task.Listen {
-		v := a.Value
-		if _, isTemplate := v.(*value.Template); isTemplate {
-			r, err := pr.r.newTurn(pr.r.ctx, pr, u.w, h.Task, nil).t.Render(v)
-			if err != nil {
-				continue
-			}
-			v = r
-		}
-		for _, e := range asList(v) {
-			if s := value.Str(e); s == topic || ofRole(h.Task.Role, s, topic) {
+		for _, e := range asList(a.Value) {
+			if s := value.Str(rawText(e)); s == topic || ofRole(h.Task.Role, s, topic) {
 				return true
 			}
 		}

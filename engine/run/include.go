@@ -3,7 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"strings"
 
 	"fettle/engine/diag"
 	"fettle/engine/event"
@@ -106,7 +106,7 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 	}
 	var groups []*group
 	frames := map[*walker][]*frame{}
-	broken := map[*walker]error{}
+	broken := map[*walker]*brokenInclude{}
 	var order []*walker
 	for _, p := range inc {
 		if _, seen := frames[p.w]; !seen && broken[p.w] == nil {
@@ -114,8 +114,12 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 			order = append(order, p.w)
 		}
 		x, err := pr.expand(p)
+		if bad := unreadable(err); bad != nil {
+			pr.abort, pr.ended = bad, true
+			return nil
+		}
 		if err != nil {
-			broken[p.w] = err
+			broken[p.w] = &brokenInclude{p, err}
 			continue
 		}
 		// The same host comes through a file twice when its loop names it twice.
@@ -140,8 +144,8 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 		pr.r.emit(event.Included{File: g.x.File, Hosts: g.hosts, Label: pr.r.Masker.Value(g.req.item)})
 	}
 	for _, w := range order {
-		if err := broken[w]; err != nil {
-			failed = append(failed, pr.includeFailed(w, inc, err))
+		if b := broken[w]; b != nil {
+			failed = append(failed, pr.includeFailed(b))
 			continue
 		}
 		w.push(frames[w])
@@ -178,28 +182,67 @@ func (pr *playRun) adopt(x *plan.Expansion) {
 	}
 }
 
-// includeFailed fails a host whose include could not be loaded.
-func (pr *playRun) includeFailed(w *walker, inc []pendingInclude, err error) *outcome {
-	var u *turn
-	for _, p := range inc {
-		if p.w == w {
-			u = p.u
+// brokenInclude is an include that could not be loaded.
+type brokenInclude struct {
+	pendingInclude
+	err error
+}
+
+// parseError is what is wrong in the text that an include brings in: it ends the run.
+type parseError struct{ list *diag.ErrorList }
+
+func (e *parseError) Error() string { return e.list.Error() }
+func (e *parseError) Unwrap() error { return e.list }
+
+// unreadable gives the parse errors of an include. A file or role that is missing fails
+// only the hosts that wanted it.
+func unreadable(err error) *parseError {
+	var list *diag.ErrorList
+	if !errors.As(err, &list) {
+		return nil
+	}
+	for _, d := range list.Items {
+		if d.Severity == diag.Error && d.Rule != "file" && d.Rule != "role" && d.Rule != "list" {
+			return &parseError{list}
 		}
 	}
-	msg := err.Error()
+	return nil
+}
+
+// includeFailed fails a host whose include could not be loaded. A rescue section goes on,
+// but is told nothing, and the host takes no part in later plays.
+func (pr *playRun) includeFailed(b *brokenInclude) *outcome {
+	p, w := b.pendingInclude, b.w
+	res := value.DictOf("changed", false, "failed", true)
+	if p.req.role == nil {
+		res.SetString("include", p.req.file)
+	}
+	res.SetString("reason", pr.r.Masker.String(includeReason(b.err)))
+	out := &outcome{status: event.Failed, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
+	st := pr.r.stat(w.host.Name)
+	st.OK-- // it counted as ok when it was reached
+	st.Failed++
+	pr.report(w, p.u, out, false)
+	base := w.stack[0]
+	from := base.at
+	if w.fail(p.u.task, res); w.failed {
+		pr.forceHandlers(w, base, from)
+	}
+	w.absent = !w.failed
+	pr.setMagic()
+	return out
+}
+
+func includeReason(err error) string {
 	var list *diag.ErrorList
 	if errors.As(err, &list) {
-		msg = ""
+		var lines []string
 		for _, d := range list.Items {
-			msg += d.Error() + "\n"
+			if d.Severity == diag.Error {
+				lines = append(lines, d.Summary)
+			}
 		}
+		return strings.Join(lines, "\n")
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		msg = "Could not find or access the included file: " + msg
-	}
-	res := value.DictOf("changed", false, "failed", true, "msg", pr.r.Masker.String(msg))
-	out := &outcome{status: event.Failed, result: res, items: []itemOutcome{{status: event.Failed, result: res}}}
-	pr.r.stat(w.host.Name).OK-- // it counted as ok when it was reached
-	pr.take(w, u, out)
-	return out
+	return err.Error()
 }

@@ -176,7 +176,7 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 			if o.unreachable && o.top() != nil {
 				o.advance() // past the task that did not reach it
 			}
-			o.failed, o.unreachable, o.struck = false, false, false
+			o.failed, o.unreachable, o.struck, o.absent = false, false, false, false
 			o.forgive()
 			delete(pr.r.dead, o.host.Name)
 			delete(pr.r.failedHosts, o.host.Name)

@@ -96,6 +96,7 @@ const (
 	ExitOK          = 0
 	ExitFailed      = 2
 	ExitUnreachable = 4
+	ExitParse       = 4 // an include brought in what cannot be understood
 	ExitOptions     = 5
 	ExitInterrupted = 99
 	ExitCrashed     = 250

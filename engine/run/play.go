@@ -203,6 +203,7 @@ func (pr *playRun) startBatch(batch []*inventory.Host, n int) {
 	for _, h := range batch {
 		names = append(names, h.Name)
 		if r.dead[h.Name] {
+			r.failedAny = true // also when a rescue section saved the play it was lost in
 			continue
 		}
 		w := &walker{host: h, state: r.Store.Host(h), notified: map[*plan.Handler]bool{}, doneRoles: map[string]bool{}, ranRoles: map[string]bool{}}
@@ -224,8 +225,11 @@ func (pr *playRun) finishBatch() int {
 			}
 			failed++
 		}
-		if w.struck {
+		if w.struck || w.absent {
 			pr.r.dead[w.host.Name] = true
+		}
+		if w.absent {
+			failed++
 		}
 		pr.r.failedAny = pr.r.failedAny || w.failed || w.struck
 		pr.r.unreached = pr.r.unreached || w.unreachable
@@ -288,7 +292,7 @@ func (pr *playRun) setMagic() {
 		all = append(all, h.Name)
 	}
 	for _, w := range pr.walkers {
-		if w.failed || w.unreachable || w.struck || w.left {
+		if w.failed || w.unreachable || w.struck || w.absent || w.left {
 			pr.removed[w.host.Name] = true
 		}
 	}

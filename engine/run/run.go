@@ -84,6 +84,10 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	if errors.As(err, &wrong) {
 		return ExitOptions, err
 	}
+	var unreadable *parseError
+	if errors.As(err, &unreadable) {
+		return ExitParse, err
+	}
 	if err != nil {
 		return 1, err
 	}

@@ -16,6 +16,7 @@ type walker struct {
 
 	failed      bool // failed for good in this play
 	unreachable bool
+	absent      bool // rescued from an include that failed: not in later plays
 	struck      bool // rescued from a failure of another host (any_errors_fatal): not in later plays
 	ended       bool // end_host and its like: done without failure
 	left        bool // by end_host

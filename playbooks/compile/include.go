@@ -407,7 +407,7 @@ func (c *compiler) tasksOf(file string) func(s *scope) (*plan.Expansion, error) 
 	return func(s *scope) (*plan.Expansion, error) {
 		path, tried := s.findTasks(file, true)
 		if path == "" {
-			return nil, &fileError{fmt.Sprintf("%s was not found (searched %s)", file, strings.Join(tried, ", ")), fs.ErrNotExist}
+			return nil, &fileError{fmt.Sprintf("Could not find or access '%s' on the Ansible Controller (searched %s)", tried[len(tried)-1], strings.Join(tried, ", ")), fs.ErrNotExist}
 		}
 		items, ds, err := c.loader.Tasks(path, s.handlers)
 		if err != nil {

@@ -56,9 +56,8 @@ func (s *scope) roleUse(r *ast.RoleUse, parts *roleParts) *roleUse {
 func (s *scope) useRole(name string, r *ast.RoleUse, parts *roleParts, over *bool) *roleUse {
 	found := s.findRole(name)
 	if found.absent {
-		d := diag.Errorf(r.At, "role", "the role %q was not found", name)
+		d := diag.Errorf(r.At, "role", "the role '%s' was not found in %s", name, strings.Join(found.tried, ":"))
 		d.Width = len([]rune(name))
-		d.Detail = "searched in " + strings.Join(found.tried, ", ")
 		d.Hint = diag.DidYouMean(name, rolesIn(found.tried))
 		s.c.diags.Add(d)
 		return nil
@@ -206,6 +205,14 @@ func (u *roleUse) file(dir, name string) string {
 	return ""
 }
 
+// missing reports a file that was asked for by name. As in Ansible, that is no error when
+// the role does not have the folder either.
+func (u *roleUse) missing(dir, from string) {
+	if from != "" && u.s.c.isDir(filepath.Join(u.role.Path, dir)) {
+		u.s.c.diags.Add(diag.Errorf(u.at, "part", "Could not find specified file in role: %s/%s", dir, from))
+	}
+}
+
 // within tells whether a path lies below a folder.
 func within(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
 
@@ -228,8 +235,8 @@ func (u *roleUse) vars(kind plan.VarKind, dir, from string) []*plan.VarSet {
 		paths = []string{path}
 	} else if base := filepath.Join(u.role.Path, dir, name); u.s.c.exists(base) {
 		paths = varsFilesIn(base)
-	} else if from != "" {
-		u.s.c.diags.Add(diag.Errorf(u.at, "role", "role %q has no file %s/%s", u.role.Name, dir, from))
+	} else {
+		u.missing(dir, from)
 	}
 	var out []*plan.VarSet
 	for _, path := range paths {
@@ -313,9 +320,7 @@ func (u *roleUse) handlers() []*plan.Handler {
 	}
 	path := u.file("handlers", or(u.parts.handlers, "main"))
 	if path == "" {
-		if u.parts.handlers != "" {
-			u.s.c.diags.Add(diag.Errorf(u.at, "role", "role %q has no file handlers/%s", u.role.Name, u.parts.handlers))
-		}
+		u.missing("handlers", u.parts.handlers)
 		return out
 	}
 	items, ds, err := u.s.c.loader.Tasks(path, true)
@@ -341,8 +346,8 @@ func (u *roleUse) tasks(g *graph) {
 		d.tasks(g)
 	}
 	path := u.file("tasks", or(u.parts.tasks, "main"))
-	if path == "" && u.parts.tasks != "" {
-		u.s.c.diags.Add(diag.Errorf(u.at, "role", "role %q has no file tasks/%s", u.role.Name, u.parts.tasks))
+	if path == "" {
+		u.missing("tasks", u.parts.tasks)
 	}
 	in := *u.s
 	in.file = path

@@ -144,7 +144,7 @@ func (l *Loader) Tasks(path string, handlers bool) ([]ast.Item, *diag.List, erro
 		if yamlv.IsNull(n) {
 			return []ast.Item(nil)
 		}
-		return p.items(n, "a list of tasks", handlers)
+		return p.items(n, wholeFile, handlers)
 	})
 	items, _ := t.([]ast.Item)
 	return items, ds, err

@@ -27,6 +27,9 @@ func (p *parser) isModule(name string) bool {
 	return p.l.IsModule != nil && p.l.IsModule(name)
 }
 
+// wholeFile is what items reads when the list is all of a file.
+const wholeFile = "a list of tasks"
+
 // items reads a list of tasks and blocks.
 func (p *parser) items(n *yaml.Node, of string, handlers bool) []ast.Item {
 	if p.depth++; p.depth > maxDepth {
@@ -38,6 +41,10 @@ func (p *parser) items(n *yaml.Node, of string, handlers bool) []ast.Item {
 		shown := what(n)
 		if n.Kind == yaml.ScalarNode {
 			shown = shorten(n.Value)
+		}
+		if of == wholeFile {
+			p.fail(n, "list", "included task files must contain a list of tasks, found %s", shown)
+			return nil
 		}
 		p.fail(n, "syntax", "A malformed block was encountered while loading %s: %s should be a list or None", of, shown)
 		return nil
