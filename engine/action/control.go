@@ -84,9 +84,12 @@ func debugVar(c *Call, res *value.Dict, raw value.Value) (*value.Dict, error) {
 	v, err := c.T.Render(&value.Template{Src: "{{ " + expr + " }}", At: at})
 	if err != nil {
 		if isUndefined(err) {
-			text := "<< error 1 - " + undefinedText(err) + " >>"
-			if c.T.Compat() == template.V216 {
-				text = "VARIABLE IS NOT DEFINED!: " + undefinedText(err)
+			text := "VARIABLE IS NOT DEFINED!"
+			switch {
+			case c.T.Compat() == template.V219:
+				text = "<< error 1 - " + undefinedText(err) + " >>"
+			case verbosity(c) > 0:
+				text += ": " + undefinedText(err)
 			}
 			res.SetString(expr, text)
 			return res, nil
