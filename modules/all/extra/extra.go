@@ -2,6 +2,8 @@
 package extra
 
 import (
+	_ "fettle/modules/access"
+	_ "fettle/modules/applications"
 	_ "fettle/modules/archives"
 	_ "fettle/modules/network"
 	_ "fettle/modules/redhat"
