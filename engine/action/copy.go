@@ -143,6 +143,16 @@ func (t *tree) walk(dir, prefix string, above []string) error {
 	if err != nil {
 		return err
 	}
+	// What is in a directory itself comes before what is below it, as with Ansible.
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
+		switch {
+		case a.IsDir() == b.IsDir():
+			return 0
+		case a.IsDir():
+			return 1
+		}
+		return -1
+	})
 	for _, e := range entries {
 		if err := t.entry(filepath.Join(dir, e.Name()), filepath.Join(prefix, e.Name()), e, above); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"fettle/engine/diag"
 	"fettle/engine/transport"
 	"fettle/engine/value"
+	"fettle/engine/vault"
 )
 
 func init() {
@@ -21,6 +23,7 @@ func init() {
 	Register("ansible.builtin.wait_for_connection", Action{Run: waitForConnection, Remote: true})
 	Register("ansible.builtin.gather_facts", Action{Run: gatherFacts, Remote: true})
 	Register("ansible.builtin.setup", Action{Prepare: setup, Async: true})
+	Register("ansible.builtin.package", Action{Prepare: packageUse, Async: true})
 	Register("ansible.builtin.pause", Action{Run: pause, Once: true})
 }
 
@@ -124,6 +127,25 @@ func wait(ctx context.Context, d time.Duration) bool {
 func setup(_ context.Context, c *Call) (*Prepared, error) {
 	args := c.Args.Clone()
 	addPython(c, args)
+	return &Prepared{Args: args}, nil
+}
+
+// packageUse tells the module which package manager the variable ansible_package_use names,
+// where the task names none.
+func packageUse(_ context.Context, c *Call) (*Prepared, error) {
+	if use := textArg(c.Args, "use"); use != "" && use != "auto" {
+		return &Prepared{Args: c.Args}, nil
+	}
+	v, ok := c.T.Scope().Lookup("ansible_package_use")
+	if !ok {
+		return &Prepared{Args: c.Args}, nil
+	}
+	use, err := c.T.Render(v)
+	if err != nil {
+		return nil, err
+	}
+	args := c.Args.Clone()
+	args.SetString("use", value.Str(use))
 	return &Prepared{Args: args}, nil
 }
 
@@ -242,6 +264,9 @@ func fileSource(c *Call, name, path string, decrypt bool) (Source, error) {
 	}
 	if decrypt && isVault(path) {
 		b, _, err := c.Run.ReadFile(path)
+		if errors.Is(err, vault.ErrNoSecrets) {
+			return Source{}, fmt.Errorf("A vault password or secret must be specified to decrypt %s", path) //nolint:staticcheck // Ansible's words
+		}
 		if err != nil {
 			return Source{}, err
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"fettle/engine/template"
 	"fettle/engine/value"
 )
@@ -74,6 +76,9 @@ func hideDiff(res *value.Dict) {
 	}
 }
 
+var codePages = map[string]*charmap.Charmap{"cp1250": charmap.Windows1250, "cp1251": charmap.Windows1251, "cp1252": charmap.Windows1252,
+	"iso-8859-15": charmap.ISO8859_15, "latin-9": charmap.ISO8859_15, "koi8-r": charmap.KOI8R}
+
 func encodeText(text, encoding string) ([]byte, error) {
 	switch strings.ToLower(strings.ReplaceAll(encoding, "_", "-")) {
 	case "ascii", "us-ascii":
@@ -93,7 +98,19 @@ func encodeText(text, encoding string) ([]byte, error) {
 		}
 		return out, nil
 	}
-	return nil, fmt.Errorf("output_encoding %q is not supported; there are utf-8, ascii and latin-1", encoding)
+	table := codePages[strings.NewReplacer("windows-", "cp", "_", "-").Replace(strings.ToLower(encoding))]
+	if table == nil {
+		return nil, fmt.Errorf("unknown encoding: %s; there are utf-8, ascii, latin-1, iso-8859-15, cp1250, cp1251, cp1252 and koi8-r", encoding)
+	}
+	out := make([]byte, 0, len(text))
+	for _, r := range text {
+		b, ok := table.EncodeRune(r)
+		if !ok {
+			return nil, fmt.Errorf("output_encoding %s cannot hold %q", encoding, r)
+		}
+		out = append(out, b)
+	}
+	return out, nil
 }
 
 // templateOptions are the delimiters and the template_* variables.

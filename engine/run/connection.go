@@ -175,6 +175,9 @@ func (r *run) target(s *settings, task *plan.Task, name string) (*transport.Targ
 		}
 	}
 	t.Connection = transport.Name(t.Connection)
+	if dir, ok := s.t.Scope().Lookup("playbook_dir"); ok && t.Connection == "local" {
+		t.Dir = value.Str(dir)
+	}
 	t.SSHArgs, t.CommonArgs = splitArgs(args), append(splitArgs(common), splitArgs(extra)...)
 	t.Extra, err = s.extra(t.Connection, d.Vars)
 	r.hide(t)

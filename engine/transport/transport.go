@@ -66,6 +66,8 @@ type Target struct {
 	CommonArgs      []string // ansible_ssh_common_args, extra args, split
 	Timeout         int      // seconds to connect
 	Retries         int
+	// Dir is where commands of the connection local start: the directory of the playbook.
+	Dir string
 	// Extra are the other variables of its connection that are set (see Variables).
 	Extra map[string]string
 }
@@ -78,6 +80,9 @@ func (t *Target) Key() string {
 	key := fmt.Sprintf("%s|%s|%s|%d|%q|%q|%q", t.Connection, t.User, t.Address, t.Port, t.KeyFiles, t.SSHArgs, t.CommonArgs)
 	if t.PrivateKey != "" {
 		key += fmt.Sprintf("|key %x", sha256.Sum256([]byte(t.PrivateKey)))
+	}
+	if t.Dir != "" {
+		key += fmt.Sprintf("|dir %q", t.Dir)
 	}
 	for _, n := range slices.Sorted(maps.Keys(t.Extra)) {
 		key += fmt.Sprintf("|%s=%q", n, t.Extra[n])

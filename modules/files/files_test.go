@@ -167,3 +167,18 @@ func TestKnownHosts(t *testing.T) {
 		t.Errorf("left %s", b)
 	}
 }
+
+// find compares sizes of all kinds but directories and links asked for by themselves.
+func TestFindAnySize(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"small": "x", "large": "0123456789"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range []string{"any", "file"} {
+		if r := call(t, &modules.Host{}, "find", "paths", dir, "size", "-5", "file_type", kind); r["matched"] != 1.0 {
+			t.Errorf("%s: %v", kind, r)
+		}
+	}
+}

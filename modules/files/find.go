@@ -2,6 +2,8 @@ package files
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -178,7 +180,7 @@ func (f *finder) full() bool { return f.a.Limit != nil && int64(len(f.found)) >=
 func (f *finder) walk(dir string, depth int64, above []fs.FileInfo) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		f.unreadable[dir] = err.Error()
+		f.unreadable[dir] = osError(err)
 		return nil
 	}
 	f.examined += len(entries)
@@ -282,11 +284,14 @@ func (f *finder) fits(path string, info fs.FileInfo) (bool, error) {
 			return false, nil
 		}
 	}
-	if f.a.FileType != "file" {
+	if f.a.FileType != "file" && f.a.FileType != "any" {
 		return true, nil
 	}
 	if f.size != nil && (*f.size >= 0 && st.Size < *f.size || *f.size < 0 && st.Size > -*f.size) {
 		return false, nil
+	}
+	if f.a.FileType == "any" {
+		return true, nil
 	}
 	return f.containing(path)
 }
@@ -297,7 +302,7 @@ func (f *finder) containing(path string) (bool, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		f.unreadable[path] = err.Error()
+		f.unreadable[path] = osError(err)
 		return false, nil
 	}
 	if text, err = f.decode(path, text); err != nil {
@@ -341,6 +346,17 @@ func (f *finder) decode(path string, text []byte) ([]byte, error) {
 		return nil, wrong
 	}
 	return []byte(out.Stdout), nil
+}
+
+// osError is an error of the system in Python's words.
+func osError(err error) string {
+	var at *fs.PathError
+	var no syscall.Errno
+	if !errors.As(err, &at) || !errors.As(err, &no) {
+		return err.Error()
+	}
+	text := no.Error()
+	return fmt.Sprintf("[Errno %d] %s: %s", int(no), strings.ToUpper(text[:1])+text[1:], value.Repr(at.Path))
 }
 
 // notInFind are the keys of stat that find does not give.

@@ -46,6 +46,9 @@ type knownHostsReturn struct {
 
 func knownHosts(ctx context.Context, h *modules.Host, a knownHostsArgs) (r modules.Result[*knownHostsReturn], err error) {
 	r.OneDiff = true
+	if strings.Contains(a.Name, ",") {
+		return r, modules.Failf("Comma separated list of names is not supported. Please pass a single name to lookup in the known_hosts file.")
+	}
 	var key hostKey
 	if a.Key != nil {
 		k, ok := parseHostKey(*a.Key)

@@ -81,6 +81,7 @@ func replaceModule(ctx context.Context, h *modules.Host, a replaceArgs) (r modul
 	}
 	changed, n, err := re.Sub(a.Replace, text[from:to], 0)
 	if err != nil {
+		r.Data.RC = nil
 		return r, modules.Failf("Unable to process replace due to error: %v", err)
 	}
 	e := &edit{path: a.Path, exists: true, old: text, new: text[:from] + changed + text[to:], attrs: a.FileArgs,

@@ -135,22 +135,34 @@ func (c *client) do(ctx context.Context, r request) (resp *http.Response, redire
 		return nil, false, modules.Failf("invalid url: %v", err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, false, modules.Failf("Request failed: unknown url type: %s", u.Scheme)
+		return nil, false, modules.Failf("Request failed: <urlopen error unknown url type: %s>", u.Scheme)
 	}
 	user, password := c.credentials(u)
 	u.User = nil
-	authorize := c.a.ForceBasicAuth && user != ""
-	first := u.Host
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+	first, auth := u.Host, ""
+	if c.a.ForceBasicAuth && user != "" {
+		auth = basic
+	}
 	for hops := 0; ; hops++ {
-		resp, err := c.send(ctx, r, u, authorize && u.Host == first, user, password)
+		if u.Host != first {
+			auth = ""
+		}
+		resp, err := c.send(ctx, r, u, auth)
 		if err != nil {
 			return nil, redirected, requestError(err)
 		}
 		c.cookies = append(c.cookies, resp.Cookies()...)
-		if resp.StatusCode == http.StatusUnauthorized && user != "" && !authorize && basicWanted(resp) {
-			_ = resp.Body.Close()
-			authorize = true
-			continue
+		if resp.StatusCode == http.StatusUnauthorized && user != "" && auth == "" && u.Host == first {
+			if digest := digestWanted(resp); digest != nil {
+				auth = digest.answer(r.method, u.RequestURI(), user, password, newNonce())
+			} else if basicWanted(resp) {
+				auth = basic
+			}
+			if auth != "" {
+				_ = resp.Body.Close()
+				continue
+			}
 		}
 		next := c.follow(resp, &r)
 		if next == nil {
@@ -161,13 +173,19 @@ func (c *client) do(ctx context.Context, r request) (resp *http.Response, redire
 			return nil, redirected, modules.Failf("Request failed: more than 10 redirections")
 		}
 		u, redirected = next, true
+		if auth != basic {
+			auth = "" // an answer is for one address
+		}
 		for _, name := range c.a.Unredirected {
 			r.header.Del(name)
+			if c.a.ForceBasicAuth && strings.EqualFold(name, "Authorization") {
+				user, auth = "", ""
+			}
 		}
 	}
 }
 
-func (c *client) send(ctx context.Context, r request, u *url.URL, authorize bool, user, password string) (*http.Response, error) {
+func (c *client) send(ctx context.Context, r request, u *url.URL, auth string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), strings.NewReader(string(r.body)))
 	if err != nil {
 		return nil, err
@@ -179,8 +197,8 @@ func (c *client) send(ctx context.Context, r request, u *url.URL, authorize bool
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	if authorize && req.Header.Get("Authorization") == "" {
-		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	if auth != "" && req.Header.Get("Authorization") == "" {
+		req.Header.Set("Authorization", auth)
 	}
 	if !r.since.IsZero() {
 		req.Header.Set("If-Modified-Since", r.since.UTC().Format(http.TimeFormat))

@@ -293,6 +293,10 @@ func (d *download) readChecksum(ctx context.Context) error {
 }
 
 func (d *download) fetchList(ctx context.Context, address string) (string, error) {
+	if name, ok := strings.CutPrefix(address, "file://"); ok {
+		b, err := d.h.ReadFile(name)
+		return string(b), err
+	}
 	resp, _, err := d.c.do(ctx, request{method: http.MethodGet, url: address, header: d.c.header()})
 	if err != nil {
 		return "", err

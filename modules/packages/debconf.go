@@ -52,6 +52,9 @@ func debconf(ctx context.Context, h *modules.Host, a debconfArgs) (r modules.Res
 	if a.Value == nil {
 		return r, modules.Failf("when supplying a question you must supply a value")
 	}
+	if err := a.checkList(); err != nil {
+		return r, err
+	}
 	want := debconfValue(a.Type, a.Value)
 	old, have := now.GetString(a.Question)
 	same := have && (old == want || isList(a.Value) && a.Type == "multiselect" && sameChoices(value.Str(old), want))
@@ -93,6 +96,23 @@ func setDebconf(ctx context.Context, h *modules.Host, a debconfArgs, want string
 		err = modules.Failf("%s", out.Stderr)
 	}
 	return err
+}
+
+// checkList: a list is for several choices, each a text.
+func (a *debconfArgs) checkList() error {
+	l, ok := a.Value.(*value.List)
+	if !ok {
+		return nil
+	}
+	if a.Type != "multiselect" {
+		return modules.Failf("value is a list, which only vtype multiselect takes, not %q", a.Type)
+	}
+	for _, e := range l.V {
+		if _, ok := e.(string); !ok {
+			return modules.Failf("Invalid value provided for 'multiselect': %s is no text", value.Repr(e))
+		}
+	}
+	return nil
 }
 
 func isList(v value.Value) bool {

@@ -29,7 +29,7 @@ func TestParseShow(t *testing.T) {
 }
 
 func TestIsEnabled(t *testing.T) {
-	for text, want := range map[string]bool{"enabled": true, "static": true, "enabled-runtime": true, "generated": true, "indirect": false, "alias": false} {
+	for text, want := range map[string]bool{"enabled": true, "static": true, "enabled-runtime": false, "generated": true, "indirect": false, "alias": false} {
 		if got := isEnabled(modules.ToolResult{Stdout: text + "\n"}); got != want {
 			t.Errorf("%s: got %v", text, got)
 		}

@@ -212,10 +212,10 @@ func (u *unit) enable(ctx context.Context) error {
 }
 
 // isEnabled reads the answer of is-enabled: a unit that is only an alias, or enabled
-// through another one, is not enabled itself.
+// through another one or until the next start, is not enabled itself.
 func isEnabled(out modules.ToolResult) bool {
 	word := strings.TrimSpace(out.Stdout)
-	return out.RC == 0 && word != "indirect" && word != "alias"
+	return out.RC == 0 && word != "enabled-runtime" && word != "indirect" && word != "alias"
 }
 
 func (u *unit) start(ctx context.Context) error {

@@ -19,11 +19,16 @@ import (
 type Dialer struct{}
 
 // Dial never fails.
-func (Dialer) Dial(context.Context, *transport.Target) (transport.Conn, error) {
-	return &conn{done: make(chan struct{})}, nil
+func (Dialer) Dial(_ context.Context, t *transport.Target) (transport.Conn, error) {
+	c := &conn{done: make(chan struct{})}
+	if info, err := os.Stat(t.Dir); err == nil && info.IsDir() {
+		c.dir = t.Dir
+	}
+	return c, nil
 }
 
 type conn struct {
+	dir  string // where commands start; "" is where this program was started
 	once sync.Once
 	done chan struct{}
 }
@@ -49,7 +54,9 @@ func (c *conn) Close() error {
 
 // Start runs the command line with /bin/sh, in a session of its own.
 func (c *conn) Start(ctx context.Context, command string, opts transport.StartOptions) (transport.Process, error) {
-	p, err := program.Start(ctx, exec.Command("/bin/sh", "-c", command), program.Options{Terminal: opts.PTY})
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Dir = c.dir
+	p, err := program.Start(ctx, cmd, program.Options{Terminal: opts.PTY})
 	if err != nil && ctx.Err() == nil {
 		err = &transport.UnreachableError{Msg: fmt.Sprintf("cannot start a process on this machine: %v", err), Err: err}
 	}
