@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"fettle/engine/diag"
-	"fettle/engine/template"
 	"fettle/modules"
 
 	"github.com/spf13/cobra"
@@ -29,10 +28,10 @@ func newDoc(s *Streams) *cobra.Command {
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.list, "list", "l", false, "list what there is")
-	f.BoolVarP(&o.files, "list_files", "F", false, "not supported: modules are built in and have no files")
+	f.BoolVarP(&o.files, "list_files", "F", false, "list what there is, with where it is: all of it is built in")
 	f.BoolVarP(&o.json, "json", "j", false, "print JSON in the shape of ansible-doc -j")
 	f.BoolVarP(&o.snippet, "snippet", "s", false, "print a task to start from")
-	f.StringVarP(&o.kind, "type", "t", "module", "module, filter, test or lookup")
+	f.StringVarP(&o.kind, "type", "t", "module", "module, keyword, or a kind of plugin: filter, test, lookup, connection, become, ...")
 	f.CountVarP(&o.verbosity, "verbose", "v", "say more")
 	only := "doc shows what is built in"
 	refuseFlags(c, refused{"entry-point,e": "documentation of roles is not shown", "!metadata-dump": "use --list --json", "!no-fail-on-errors": only,
@@ -41,13 +40,12 @@ func newDoc(s *Streams) *cobra.Command {
 }
 
 func runDoc(s *Streams, o *docOptions, args []string) error {
-	if o.files {
-		return withCode(exitOptions, fmt.Errorf("--list_files is not supported: modules are built in and have no files"))
-	}
-	if o.kind != "module" {
-		return listPlugins(s, o)
-	}
-	if o.list {
+	switch {
+	case o.kind == "keyword":
+		return docKeywords(s, o, args)
+	case o.kind != "module":
+		return docPlugins(s, o, args)
+	case o.list || o.files:
 		return listModules(s, o)
 	}
 	if len(args) == 0 {
@@ -86,18 +84,6 @@ func shortModuleNames() []string {
 	return out
 }
 
-func listPlugins(s *Streams, o *docOptions) error {
-	lists := map[string]func() []string{"filter": template.FilterNames, "test": template.TestNames, "lookup": template.LookupNames}
-	f := lists[o.kind]
-	if f == nil {
-		return withCode(exitOptions, fmt.Errorf("--type %s is not supported: it is one of module, filter, test, lookup", o.kind))
-	}
-	for _, n := range f() {
-		fmt.Fprintln(s.Out, n)
-	}
-	return nil
-}
-
 func listModules(s *Streams, o *docOptions) error {
 	if o.json {
 		all := map[string]string{}
@@ -107,7 +93,11 @@ func listModules(s *Streams, o *docOptions) error {
 		return writeJSON(s.Out, all)
 	}
 	for _, n := range modules.Names() {
-		fmt.Fprintf(s.Out, "%-45s %s\n", n, modules.Find(n).Summary)
+		text := modules.Find(n).Summary
+		if o.files {
+			text = "(built in)"
+		}
+		fmt.Fprintf(s.Out, "%-45s %s\n", n, text)
 	}
 	return nil
 }
