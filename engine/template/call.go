@@ -284,6 +284,39 @@ func undefinedIn(v value.Value) *value.Undefined {
 	return nil
 }
 
+// undefinedShown is what is undefined in a container that was formatted and stands in the text it
+// gave.
+func undefinedShown(made, from value.Value) *value.Undefined {
+	s, ok := made.(string)
+	if !ok || !strings.Contains(s, "Undefined") {
+		return nil
+	}
+	return undefinedAnywhere(from, 10)
+}
+
+func undefinedAnywhere(v value.Value, depth int) *value.Undefined {
+	if u := undefinedIn(v); u != nil || depth == 0 || value.Frozen(v) {
+		return u
+	}
+	var vs []value.Value
+	switch x := v.(type) {
+	case *value.List:
+		vs = x.V
+	case value.Tuple:
+		vs = x
+	case *value.Dict:
+		for _, e := range x.Entries() {
+			vs = append(vs, e.Value)
+		}
+	}
+	for _, e := range vs {
+		if u := undefinedAnywhere(e, depth-1); u != nil {
+			return u
+		}
+	}
+	return nil
+}
+
 // plain marks text results in string mode.
 func (p *plugin) plain(c *Call, f Filter) (value.Value, error) {
 	v, err := f(c)
@@ -309,12 +342,13 @@ func simple(v value.Value) bool {
 // checkUndefined deals with undefined arguments the plugin does not take: before 2.19 they are
 // errors, since then they make the result undefined.
 func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
+	args := p.traits&UndefinedArgs != 0 || p.traits&OldUndefinedArgs != 0 && c.Compat().old()
 	for i, v := range c.Args {
 		u, ok := v.(*value.Undefined)
 		if ok && u.Err != nil && i == 0 && p.name != "type_debug" {
 			return nil, &value.UndefinedError{Undefined: u}
 		}
-		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && p.traits&UndefinedArgs != 0 {
+		if !ok || i == 0 && (p.traits&Undefined != 0 || p.traits&OldUndefined != 0 && c.Compat() != V219) || i > 0 && args {
 			continue
 		}
 		if u.Soft && p.test {
@@ -329,7 +363,7 @@ func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 		}
 		return c.undefined(u)
 	}
-	if p.traits&UndefinedArgs == 0 {
+	if !args {
 		for _, k := range c.KW {
 			if u, ok := k.Value.(*value.Undefined); ok {
 				return c.undefined(u)

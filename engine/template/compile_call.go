@@ -405,3 +405,28 @@ func (c *compiler) test(x *nTest) ev {
 		return r, nil
 	}
 }
+
+func (c *compiler) unary(x *nUn) ev {
+	a, u := c.expr(x.a), c.u
+	op := value.Neg
+	switch x.op {
+	case "+":
+		op = value.Pos
+	case "not":
+		op = func(v value.Value) (value.Value, error) {
+			t, err := value.Truth(v)
+			return !t, err
+		}
+	}
+	return func(f *frame) (value.Value, error) {
+		v, err := a(f)
+		if err != nil {
+			return nil, err
+		}
+		r, err := op(v)
+		if err != nil {
+			return nil, u.place(x.p, err)
+		}
+		return r, nil
+	}
+}

@@ -17,7 +17,8 @@ type FileOptions struct {
 }
 
 // RenderFile renders the text of a template file: the template module and lookup. The result
-// is text; secret tells that a secret went into it.
+// is text; secret tells that a secret went into it. As in Ansible since 2.19 the line ends at the
+// end of the file are left out when the file is one expression that gives no text.
 func (c *Context) RenderFile(name, text string, opts FileOptions) (result string, secret bool, err error) {
 	s := DefaultSyntax()
 	if opts.Syntax != nil {
@@ -36,7 +37,9 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 	if err := rt.render(u, out); err != nil {
 		return "", false, err
 	}
-	out.shared.endLines(u.newlines)
+	if c.e.opts.Compat.old() || !out.isAlone() {
+		out.shared.endLines(u.newlines)
+	}
 	result = out.take()
 	if s.NewlineSequence != "" && s.NewlineSequence != "\n" {
 		result = strings.ReplaceAll(result, "\n", s.NewlineSequence)

@@ -196,8 +196,9 @@ func filterWordWrap(c *Call) (value.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("'%s' object has no attribute 'splitlines'", value.TypeName(a[0]))
 	}
+	lines := SplitLines(s, false)
 	width, ok := value.Int(a[1])
-	if !ok || width <= 0 {
+	if (!ok || width <= 0) && len(lines) > 0 {
 		return nil, fmt.Errorf("invalid width %s (must be > 0)", value.Str(a[1]))
 	}
 	breakLong, err := value.Truth(a[2])
@@ -213,7 +214,7 @@ func filterWordWrap(c *Call) (value.Value, error) {
 		sep = value.Str(a[3])
 	}
 	var out []string
-	for _, line := range SplitLines(s, false) {
+	for _, line := range lines {
 		out = append(out, strings.Join(wrapLine(line, int(min(width, 1<<30)), breakLong, hyphens), sep))
 	}
 	return strings.Join(out, sep), nil

@@ -24,7 +24,7 @@ func init() {
 			traits |= OldUndefined
 		}
 		if name == "map" || name == "groupby" {
-			traits |= UndefinedArgs
+			traits |= OldUndefinedArgs
 		}
 		RegisterFilter(name, f, traits)
 	}
@@ -247,61 +247,6 @@ func filterReverse(c *Call) (value.Value, error) {
 
 var sortSig = NewSig("sort(value, reverse=False, case_sensitive=False, attribute=None)")
 
-func filterSort(c *Call) (value.Value, error) {
-	a, err := c.Bind(sortSig)
-	if err != nil {
-		return nil, err
-	}
-	vs, err := value.Iterate(a[0])
-	if err != nil {
-		return nil, err
-	}
-	reverse, err := value.Truth(a[1])
-	if err != nil {
-		return nil, err
-	}
-	cased, err := value.Truth(a[2])
-	if err != nil {
-		return nil, err
-	}
-	out, err := Sort(vs, sortKey(a[3], cased), reverse)
-	if err != nil {
-		return nil, err
-	}
-	return &value.List{V: out}, nil
-}
-
-func sortKey(attr value.Value, cased bool) func(value.Value) (value.Value, error) {
-	gets := []func(value.Value) (value.Value, error){attrGetter(attr, nil)}
-	if s, ok := attr.(string); ok {
-		gets = nil
-		for p := range strings.SplitSeq(s, ",") {
-			gets = append(gets, attrGetter(p, nil))
-		}
-	}
-	return func(v value.Value) (value.Value, error) {
-		if len(gets) == 1 {
-			k, err := gets[0](v)
-			if err == nil && !cased {
-				k = foldCase(k)
-			}
-			return k, err
-		}
-		key := make(value.Tuple, len(gets))
-		for i, g := range gets {
-			k, err := g(v)
-			if err != nil {
-				return nil, err
-			}
-			if !cased {
-				k = foldCase(k)
-			}
-			key[i] = k
-		}
-		return key, nil
-	}
-}
-
 var sumSig = NewSig("sum(iterable, attribute=None, start=0)")
 
 func filterSum(c *Call) (value.Value, error) {
@@ -358,6 +303,7 @@ func extreme(c *Call, sign int) (value.Value, error) {
 		}
 		return k, err
 	}
+	key = c.definedKey(key)
 	best := vs[0]
 	bestKey, err := key(best)
 	for _, v := range vs[1:] {
@@ -559,6 +505,9 @@ func filterDictSort(c *Call) (value.Value, error) {
 	d, ok := a[0].(*value.Dict)
 	if !ok {
 		return nil, fmt.Errorf("'%s' object has no attribute 'items'", value.TypeName(a[0]))
+	}
+	if u := undefinedIn(d); u != nil && !c.Compat().old() {
+		return u, nil
 	}
 	cased, err := value.Truth(a[1])
 	if err != nil {

@@ -3,7 +3,6 @@ package template
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"fettle/engine/value"
 )
@@ -195,9 +194,12 @@ func filterTruncate(c *Call) (value.Value, error) {
 		leeway, _ = value.Int(a[4])
 	}
 	length, ok := value.Int(a[1])
-	end := value.Str(a[3])
-	if n := int64(utf8.RuneCountInString(end)); !ok || length < n {
-		return nil, fmt.Errorf("expected length >= %d, got %s", n, value.Str(a[1]))
+	ends, err := value.Len(a[3])
+	if err != nil {
+		return nil, err
+	}
+	if !ok || length < int64(ends) {
+		return nil, fmt.Errorf("expected length >= %d, got %s", ends, value.Str(a[1]))
 	}
 	if leeway < 0 {
 		return nil, fmt.Errorf("expected leeway >= 0, got %d", leeway)
@@ -208,8 +210,11 @@ func filterTruncate(c *Call) (value.Value, error) {
 	if !isText {
 		return nil, fmt.Errorf("cannot truncate a value of type %s", value.TypeName(a[0]))
 	}
-	rs := []rune(s)
-	cut := string(rs[:length-int64(utf8.RuneCountInString(end))])
+	end, ok := a[3].(string)
+	if !ok {
+		return nil, fmt.Errorf("can only concatenate str (not %q) to str", value.TypeName(a[3]))
+	}
+	cut := string([]rune(s)[:length-int64(ends)])
 	kill, err := value.Truth(a[2])
 	if err != nil {
 		return nil, err

@@ -135,6 +135,21 @@ func listSort(l *value.List, c *Call) error {
 // Sort sorts as Python's sorted does: stable, also when reversed; the first failing
 // comparison is the error.
 func Sort(items []value.Value, key func(value.Value) (value.Value, error), reverse bool) ([]value.Value, error) {
+	return sortBy(items, key, value.Compare, reverse)
+}
+
+// compareItems compares as the elements of two lists: what is equal needs no order.
+func compareItems(a, b value.Value) (int, error) {
+	n, err := value.Compare(a, b)
+	if err != nil {
+		if same, bad := value.Equal(a, b); same && bad == nil {
+			return 0, nil
+		}
+	}
+	return n, err
+}
+
+func sortBy(items []value.Value, key func(value.Value) (value.Value, error), compare func(a, b value.Value) (int, error), reverse bool) ([]value.Value, error) {
 	type keyed struct{ k, v value.Value }
 	ks := make([]keyed, len(items))
 	for i, v := range items {
@@ -152,7 +167,7 @@ func Sort(items []value.Value, key func(value.Value) (value.Value, error), rever
 		if reverse {
 			a, b = b, a
 		}
-		n, err := value.Compare(a.k, b.k)
+		n, err := compare(a.k, b.k)
 		if err != nil {
 			fail = err
 		}

@@ -1,7 +1,6 @@
 package template
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -183,6 +182,11 @@ func strAffix(s, name string, c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch c.Args[0].(type) {
+	case string, value.Tuple:
+	default:
+		return nil, fmt.Errorf("%s first arg must be str or a tuple of str, not %s", name, value.TypeName(c.Args[0]))
+	}
 	if len(c.Args) > 1 {
 		if start, ok := value.Int(c.Args[1]); ok && start > int64(len(rs)) {
 			return false, nil
@@ -193,22 +197,19 @@ func strAffix(s, name string, c *Call) (value.Value, error) {
 	if name == "endswith" {
 		has = strings.HasSuffix
 	}
-	switch x := c.Args[0].(type) {
-	case string:
+	if x, ok := c.Args[0].(string); ok {
 		return has(s, x), nil
-	case value.Tuple:
-		for _, e := range x {
-			t, ok := e.(string)
-			if !ok {
-				return nil, fmt.Errorf("tuple for %s must only contain str, not %s", name, value.TypeName(e))
-			}
-			if has(s, t) {
-				return true, nil
-			}
-		}
-		return false, nil
 	}
-	return nil, fmt.Errorf("%s first arg must be str or a tuple of str, not %s", name, value.TypeName(c.Args[0]))
+	for _, e := range c.Args[0].(value.Tuple) {
+		t, ok := e.(string)
+		if !ok {
+			return nil, fmt.Errorf("tuple for %s must only contain str, not %s", name, value.TypeName(e))
+		}
+		if has(s, t) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func strRemove(s, name string, c *Call) (value.Value, error) {
@@ -583,55 +584,4 @@ func strMakeTrans(_, _ string, c *Call) (value.Value, error) {
 		}
 	}
 	return out, nil
-}
-
-func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
-	switch name {
-	case "decode":
-		enc := strings.ToLower(value.Str(c.Arg(0, "encoding", "utf-8")))
-		if enc == "latin-1" || enc == "latin1" || enc == "iso-8859-1" {
-			rs := make([]rune, len(b))
-			for i, x := range b {
-				rs[i] = rune(x)
-			}
-			return string(rs), nil
-		}
-		if !utf8.Valid(b) {
-			return nil, fmt.Errorf("'utf-8' codec can't decode bytes: invalid start byte")
-		}
-		return string(b), nil
-	case "hex":
-		return fmt.Sprintf("%x", b), nil
-	case "isalnum", "isalpha", "isdigit", "isspace":
-		if bytes.ContainsFunc(b, func(r rune) bool { return r > 127 }) {
-			return false, nil // only ASCII counts
-		}
-	}
-	for i, a := range c.Args {
-		switch x := a.(type) {
-		case []byte:
-			c.Args[i] = string(x)
-		case string:
-			return nil, fmt.Errorf("a bytes-like object is required, not 'str'")
-		}
-	}
-	r, err := strMethod(string(b), name, c)
-	return asBytes(r), err
-}
-
-// asBytes turns the texts that a str method gave for bytes back into bytes.
-func asBytes(v value.Value) value.Value {
-	switch x := v.(type) {
-	case string:
-		return []byte(x)
-	case *value.List:
-		for i, e := range x.V {
-			x.V[i] = asBytes(e)
-		}
-	case value.Tuple:
-		for i, e := range x {
-			x[i] = asBytes(e)
-		}
-	}
-	return v
 }

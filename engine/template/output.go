@@ -18,6 +18,9 @@ type output struct {
 	// starts at start.
 	shared *buffer
 	start  int
+	// values counts what was printed at the start and is no text by itself; the text ended at
+	// end behind it.
+	values, end int
 }
 
 // buffer is text that grows. Its slice always has its whole length, n of which is text, so that
@@ -115,9 +118,12 @@ func (o *output) print(v value.Value) error {
 		o.shared.write(x)
 		return o.grow(len(x))
 	case int64:
+		from := o.shared.n
 		o.shared.writeInt(x)
+		o.alone(from)
 		return o.grow(8)
 	case nil:
+		o.alone(o.shared.n)
 		return nil
 	}
 	s, secret, err := o.c.printed(v)
@@ -126,9 +132,25 @@ func (o *output) print(v value.Value) error {
 	}
 	o.secret = o.secret || secret
 	o.c.heed(s, secret)
+	from := o.shared.n
 	o.shared.write(s)
+	switch v.(type) {
+	case bool, float64, *big.Int, *value.List, *value.Dict, value.Tuple, *value.Set:
+		o.alone(from)
+	}
 	return o.grow(len(s))
 }
+
+// alone notes that what was printed behind from is no text by itself.
+func (o *output) alone(from int) {
+	if from == o.start {
+		o.values++
+		o.end = o.shared.n
+	}
+}
+
+// isAlone tells that one value was printed that is no text, and nothing besides.
+func (o *output) isAlone() bool { return o.values == 1 && o.shared.n == o.end }
 
 // result is what was printed as one value: text, or in native mode the only value.
 func (o *output) result() (value.Value, error) {

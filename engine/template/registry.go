@@ -35,6 +35,8 @@ const (
 	// OldUndefined: the first argument may be undefined, but since 2.19 that is an error; only
 	// the strict mode follows.
 	OldUndefined
+	// OldUndefinedArgs: the other arguments could be undefined up to 2.18.
+	OldUndefinedArgs
 	// Plain: the result is text that string mode must not read back as a literal.
 	Plain
 )

@@ -26,6 +26,11 @@ func strFormat(s, name string, c *Call) (value.Value, error) {
 	if err := f.run(s, 0); err != nil {
 		return nil, err
 	}
+	if !c.Compat().old() {
+		if u := undefinedShown(f.b.String(), value.Tuple(f.args)); u != nil {
+			return u, nil
+		}
+	}
 	return f.b.String(), nil
 }
 

@@ -297,6 +297,7 @@ type JSON struct {
 	Indent   string // one level of indentation; "" for one line (see Pretty)
 	Pretty   bool   // one item a line, also when Indent is empty
 	SortKeys bool
+	TextKeys bool // sort keys by how they are written
 	ASCII    bool // escape what is not ASCII
 	// Default says how to write a value JSON has no form for; nil makes it an error.
 	Default func(Value) (Value, error)
@@ -363,7 +364,7 @@ func (w *jsonWriter) value(v Value, depth int) error {
 		if err != nil {
 			return err
 		}
-		return w.value(d, depth+1)
+		return w.value(d, depth)
 	}
 	return nil
 }
@@ -422,7 +423,10 @@ func (w *jsonWriter) object(d *Dict, depth int) error {
 		return err
 	}
 	if w.SortKeys {
-		if es, err = sortedEntries(es); err != nil {
+		if w.TextKeys {
+			es = slices.Clone(es)
+			slices.SortStableFunc(es, func(a, b Entry) int { return strings.Compare(w.keyText(a.Key), w.keyText(b.Key)) })
+		} else if es, err = sortedEntries(es); err != nil {
 			return err
 		}
 	}
@@ -445,6 +449,19 @@ func (w *jsonWriter) object(d *Dict, depth int) error {
 	}
 	w.b.WriteByte('}')
 	return nil
+}
+
+// keyText is a key as it is written, or as it would be if it could.
+func (w *jsonWriter) keyText(k Value) string {
+	switch k.(type) {
+	case string, Text:
+		return Str(k)
+	}
+	t := jsonWriter{JSON: w.JSON}
+	if t.key(k) != nil {
+		return Str(k)
+	}
+	return strings.Trim(t.b.String(), `"`)
 }
 
 func sortedEntries(es []Entry) ([]Entry, error) {

@@ -11,7 +11,13 @@ import (
 // bytesShown finds bytes in a repr.
 var bytesShown = regexp.MustCompile(`(^|[\[( ])b['"]`)
 
+// sharedYAML finds lists whose elements stand twice and then in YAML.
+var sharedYAML = regexp.MustCompile(`\b(mm|ml|l3) \+ (mm|ml|l3)\b.*yaml|\b(mm|ml|l3) \* .*yaml`)
+
 var setFilter = regexp.MustCompile(`\b(union|intersect|difference|symmetric_difference)\(`)
+
+// setCompared finds such results in comparisons and cut in pieces, which show the order too.
+var setCompared = regexp.MustCompile(`\b(union|intersect|difference|symmetric_difference)\([^<]*(\) <=? |\)\[)`)
 
 // sameLetters tells that two texts differ only in the order of what they are made of.
 func sameLetters(a, b string) bool {
@@ -33,6 +39,12 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 		if strings.Contains(theirs.Repr, s) {
 			return "shows addresses or internals of Python"
 		}
+	}
+	switch {
+	case theirs.Error != nil && (strings.Contains(*theirs.Error, "case is too large") || strings.HasSuffix(*theirs.Error, "MemoryError")):
+		return "takes Ansible too long"
+	case ours.Error != nil && strings.HasSuffix(*ours.Error, "text is too large"):
+		return "fettle bounds how large a text gets"
 	}
 	if strings.Contains(text, "setdefault(") || strings.Contains(text, "relpath(") {
 		return "changes variables, or depends on the working directory"
@@ -77,12 +89,20 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "an inline if without else shows as empty text"
 		case theirs.Error != nil && strings.HasSuffix(*theirs.Error, "unhashable type: 'list'"):
 			return "a tuple that a call gives cannot be a key"
-		case strings.Contains(ours.Repr, "&id0") && !strings.Contains(theirs.Repr, "&id0"):
+		case strings.Contains(ours.Repr, "&id0") && !strings.Contains(theirs.Repr, "&id0"), sharedYAML.MatchString(text):
 			return "anchors for elements of one variable that occur twice"
 		case strings.HasPrefix(theirs.Type, "bytes") || bytesShown.MatchString(theirs.Repr):
 			return "bytes become text in results"
 		case theirs.Error != nil && strings.Contains(*theirs.Error, "Type 'Undefined' is unsupported"):
 			return "an inline if without else shows as empty text"
+		case theirs.Error != nil && strings.Contains(*theirs.Error, "cannot represent an object', Markup("):
+			return "escape gives plain text instead of Markup"
+		case strings.Contains(theirs.Repr, "Markup"):
+			return "escape gives plain text instead of Markup"
+		case ours.Error != nil && strings.Contains(*ours.Error, "Type 'method' is unsupported"):
+			return "what urlsplit gives of nothing fails at once"
+		case c["kind"] == "when" && strings.Contains(text, "'{{}}{}'"):
+			return "a template inside a text of a condition"
 		case strings.Contains(text, "range(") && theirs.Error != nil && strings.Contains(*theirs.Error, "Type 'range' is unsupported"):
 			return "a range in a template file"
 		}
@@ -95,7 +115,7 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 	case strings.Contains(ours.Repr, "\ufffd"):
 		return "texts that are no UTF-8"
 	}
-	if setFilter.MatchString(text) && sameLetters(theirs.Repr, ours.Repr) {
+	if setFilter.MatchString(text) && (sameLetters(theirs.Repr, ours.Repr) || setCompared.MatchString(text)) {
 		return "the order of a set, which Python does not define"
 	}
 	if strings.Contains(theirs.Repr, "datetime.date") || theirs.Type == "date" || theirs.Type == "datetime" {

@@ -3,6 +3,8 @@
 # Ansible before 2.19 uses jinja2_native.
 import json
 import os
+import resource
+import signal
 import sys
 import warnings
 
@@ -17,6 +19,16 @@ import ansible
 import jinja2
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+
+# A case may take so much of the processor and of memory; what needs more is not compared.
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+
+def too_slow(*_):
+    raise TimeoutError("case is too large")
+
+
+signal.signal(signal.SIGPROF, too_slow)
 
 NEW = tuple(int(n) for n in ansible.__version__.split(".")[:2]) >= (2, 19)
 loader = DataLoader()
@@ -81,12 +93,16 @@ def undefined(err):
 
 for line in sys.stdin:
     case = json.loads(line)
+    signal.setitimer(signal.ITIMER_PROF, 5)
     try:
         value = run(case)
         out = {"id": case["id"], "type": type(value).__name__, "repr": repr(value)}
     except BaseException as err:
         if isinstance(err, (KeyboardInterrupt, SystemExit)):
             raise
+        if isinstance(err, MemoryError):
+            err = TimeoutError("case is too large")
         out = {"id": case["id"], "error": str(err).strip()[:300], "undefined": undefined(err)}
+    signal.setitimer(signal.ITIMER_PROF, 0)
     answers.write(json.dumps(out) + "\n")
     answers.flush()

@@ -105,7 +105,7 @@ var mergeKinds = map[string]bool{"replace": true, "keep": true, "append": true, 
 
 // mergeDicts lays y over x.
 func mergeDicts(x, y *value.Dict, recursive bool, merge string) (*value.Dict, error) {
-	if x.Len() == 0 {
+	if same, err := value.Equal(x, y); x.Len() == 0 || same && err == nil {
 		return y, nil
 	}
 	out := x.Clone()

@@ -68,7 +68,8 @@ func jsonIndent(j *value.JSON, v value.Value) error {
 	return nil
 }
 
-func dumpJSON(j value.JSON, v value.Value, kw []value.Keyword) (value.Value, error) {
+func dumpJSON(c *template.Call, j value.JSON, v value.Value, kw []value.Keyword) (value.Value, error) {
+	j.TextKeys = !old(c)
 	seps, noNaN, err := jsonArgs(&j, kw)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func toJSON(c *template.Call, a []value.Value) (value.Value, error) {
 			kw = append(kw, k)
 		}
 	}
-	return dumpJSON(value.JSON{Spaces: true, ASCII: true}, a[0], kw)
+	return dumpJSON(c, value.JSON{Spaces: true, ASCII: true}, a[0], kw)
 }
 
 func toNiceJSON(c *template.Call, a []value.Value) (value.Value, error) {
@@ -180,7 +181,7 @@ func toNiceJSON(c *template.Call, a []value.Value) (value.Value, error) {
 			kw = append(kw, k)
 		}
 	}
-	return dumpJSON(j, a[0], kw)
+	return dumpJSON(c, j, a[0], kw)
 }
 
 func fromJSON(_ *template.Call, a []value.Value) (value.Value, error) {

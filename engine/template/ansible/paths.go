@@ -323,7 +323,11 @@ func globFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 func pathTests() {
 	stat := func(names string, f func(os.FileInfo) bool) {
 		test(names, "path(path)", func(_ *template.Call, a []value.Value) (bool, error) {
-			st, err := os.Stat(text(a[0]))
+			name, err := statName(a[0])
+			if err != nil {
+				return false, err
+			}
+			st, err := os.Stat(name)
 			return err == nil && f(st), nil
 		})
 	}
@@ -332,6 +336,9 @@ func pathTests() {
 	stat("exists", func(os.FileInfo) bool { return true })
 	lstat := func(names string, f func(os.FileInfo) bool) {
 		test(names, "path(path)", func(_ *template.Call, a []value.Value) (bool, error) {
+			if err := isPath(a[0]); err != nil {
+				return false, err
+			}
 			st, err := os.Lstat(text(a[0]))
 			return err == nil && f(st), nil
 		})
@@ -350,7 +357,21 @@ func pathTests() {
 		y, err := os.Stat(text(a[1]))
 		return err == nil && os.SameFile(x, y), err
 	})
-	test("mount is_mount", "path(path)", func(_ *template.Call, a []value.Value) (bool, error) { return isMount(text(a[0])), nil })
+	test("mount is_mount", "path(path)", func(_ *template.Call, a []value.Value) (bool, error) { return isMount(text(a[0])), isPath(a[0]) })
+}
+
+// statName is the path that a test looks at: Python takes numbers for open files.
+func statName(v value.Value) (string, error) {
+	switch x := v.(type) {
+	case bool:
+		return statName(map[bool]int64{true: 1}[x])
+	case int64:
+		return fmt.Sprintf("/proc/self/fd/%d", x), nil
+	}
+	if isPath(v) != nil {
+		return "", fmt.Errorf("stat: path should be string, bytes, os.PathLike or integer, not %s", value.TypeName(v))
+	}
+	return text(v), nil
 }
 
 // isMount tells a directory on another device than its parent.

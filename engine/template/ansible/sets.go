@@ -168,7 +168,8 @@ func members(c *template.Call, a, x, y []value.Value) (func(value.Value) (bool, 
 	if err != nil {
 		return nil, err
 	}
-	if isText(a[1]) && !isText(a[0]) {
+	_, keys := a[1].(*value.Dict)
+	if (isText(a[1]) || keys && !old(c)) && !isText(a[0]) {
 		left, err := newBag(x)
 		if err != nil {
 			return nil, err

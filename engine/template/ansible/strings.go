@@ -192,6 +192,9 @@ func comment(c *template.Call, a []value.Value) (value.Value, error) {
 		}
 		return dflt
 	}
+	if v, ok := c.Keyword("decoration"); ok && !isText(v) {
+		return nil, fmt.Errorf("'%s' object has no attribute 'rstrip'", value.TypeName(v))
+	}
 	decoration := option("decoration", style.decoration)
 	beginning, end := option("beginning", style.beginning), option("end", style.end)
 	newline := option("newline", "\n")

@@ -153,7 +153,8 @@ func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
 // isURI is very tolerant: without schemes every text that can be parsed is one.
 func isURI(v, schemes value.Value) (bool, error) {
 	if v != nil && !isText(v) {
-		return false, nil
+		some, err := value.Truth(v)
+		return err == nil && !some && schemes == nil, nil
 	}
 	u, err := parseURL(text(v))
 	if err != nil || schemes == nil {

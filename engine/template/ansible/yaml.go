@@ -91,6 +91,9 @@ func intOption(v value.Value, to *int) error {
 	if v == nil {
 		return nil
 	}
+	if f, ok := v.(float64); ok && math.Abs(f) <= math.MaxInt32 {
+		v = int64(f)
+	}
 	n, ok := value.Int(v)
 	if !ok || !value.IsNumber(v) {
 		return fmt.Errorf("an integer is required, not %s", describe(v))
@@ -288,7 +291,9 @@ func (r *represent) node(v value.Value, depth int, shared bool) (*ynode, error) 
 		n, err := r.container(v, depth)
 		r.made[x] = n
 		return n, err
-	case value.Tuple, *value.Range:
+	case *value.Range:
+		return nil, fmt.Errorf("('cannot represent an object', %s)", value.Repr(x))
+	case value.Tuple:
 		return r.sequence(v, depth, shared)
 	case *value.Set:
 		n, err := r.mapping(x.D.Entries(), depth, shared)

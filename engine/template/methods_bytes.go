@@ -1,0 +1,61 @@
+package template
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"fettle/engine/value"
+)
+
+func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
+	switch name {
+	case "decode":
+		enc := strings.ToLower(value.Str(c.Arg(0, "encoding", "utf-8")))
+		if enc == "latin-1" || enc == "latin1" || enc == "iso-8859-1" {
+			rs := make([]rune, len(b))
+			for i, x := range b {
+				rs[i] = rune(x)
+			}
+			return string(rs), nil
+		}
+		if !utf8.Valid(b) {
+			return nil, fmt.Errorf("'utf-8' codec can't decode bytes: invalid start byte")
+		}
+		return string(b), nil
+	case "hex":
+		return fmt.Sprintf("%x", b), nil
+	case "isalnum", "isalpha", "isdigit", "isspace":
+		if bytes.ContainsFunc(b, func(r rune) bool { return r > 127 }) {
+			return false, nil // only ASCII counts
+		}
+	}
+	for i, a := range c.Args {
+		switch x := a.(type) {
+		case []byte:
+			c.Args[i] = string(x)
+		case string:
+			return nil, fmt.Errorf("a bytes-like object is required, not 'str'")
+		}
+	}
+	r, err := strMethod(string(b), name, c)
+	return asBytes(r), err
+}
+
+// asBytes turns the texts that a str method gave for bytes back into bytes.
+func asBytes(v value.Value) value.Value {
+	switch x := v.(type) {
+	case string:
+		return []byte(x)
+	case *value.List:
+		for i, e := range x.V {
+			x.V[i] = asBytes(e)
+		}
+	case value.Tuple:
+		for i, e := range x {
+			x[i] = asBytes(e)
+		}
+	}
+	return v
+}
