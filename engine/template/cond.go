@@ -26,12 +26,23 @@ type TrustedScope interface {
 // Cond decides a condition: a template is an expression without braces, booleans are
 // themselves, a list holds when all its conditions hold. Undefined values are errors.
 func (c *Context) Cond(cond value.Value) (bool, error) {
+	ok, err := c.cond(cond)
+	if old := c.reader(err); old != nil {
+		if ok, again := old.cond(cond); again == nil {
+			c.warnText(cond)
+			return ok, nil
+		}
+	}
+	return ok, err
+}
+
+func (c *Context) cond(cond value.Value) (bool, error) {
 	switch x := cond.(type) {
 	case bool:
 		return x, nil
 	case *value.List:
 		for _, e := range x.V {
-			if ok, err := c.Cond(e); !ok || err != nil {
+			if ok, err := c.cond(e); !ok || err != nil {
 				return false, err
 			}
 		}

@@ -144,6 +144,9 @@ func (c *Context) resolveTemplate(t *value.Template, r value.Resolver) (value.Va
 		n.At = t.At
 		return &n, nil
 	}
+	if c.readBack {
+		v = containerOf(v)
+	}
 	if r != c {
 		v, err = c.resolve(v, r)
 	}

@@ -117,6 +117,8 @@ type Context struct {
 	steps  int
 	warned map[string]bool
 	pool   pool
+	// readBack: texts of variables that look like containers are read as such (see readBack).
+	readBack bool
 }
 
 // NewContext returns a context over s. search are the directories for include, import and

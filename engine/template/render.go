@@ -220,6 +220,17 @@ func (c *Context) isPlain(name string) bool {
 // items that are omit are dropped; the result holds no templates, vault text, lazy containers
 // or undefined values. Sets and tuples become lists, as since 2.19 they do.
 func (c *Context) Render(v value.Value) (value.Value, error) {
+	r, err := c.render(v)
+	if old := c.reader(err); old != nil {
+		if r, again := old.render(v); again == nil {
+			c.warnText(v)
+			return r, nil
+		}
+	}
+	return r, err
+}
+
+func (c *Context) render(v value.Value) (value.Value, error) {
 	switch x := v.(type) {
 	case string, nil, bool, int64, float64:
 		return v, nil
