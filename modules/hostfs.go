@@ -109,9 +109,11 @@ func (h *Host) NewDraft(path string) (*Draft, error) {
 		_ = dir.Close()
 		return nil, fmt.Errorf("cannot write in %s: %w%s", filepath.Dir(path), cause(err), protected(path))
 	}
-	// In a directory with the setgid bit the draft would get the directory's group; a new
-	// file of Ansible's has the group of the process.
-	_ = d.file.Chown(-1, os.Getegid())
+	// A new file has the group of the process, but in a directory with the setgid bit that
+	// of the directory, however the file system is mounted.
+	if info, err := dir.Stat("."); err == nil && info.Mode()&os.ModeSetgid == 0 {
+		_ = d.file.Chown(-1, os.Getegid())
+	}
 	return d, nil
 }
 

@@ -228,3 +228,25 @@ func TestReadFileRefusesFIFO(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A new file in a directory with the setgid bit belongs to the group of the directory.
+func TestDraftInSetgidDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("another group needs root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, -1, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755|os.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "f")
+	if _, err := (&Host{}).WriteFile(t.Context(), path, []byte("x"), Replacement{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Sys().(*syscall.Stat_t).Gid != 4 {
+		t.Errorf("got %+v, %v", info, err)
+	}
+}

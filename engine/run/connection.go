@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strings"
 
 	"fettle/engine/event"
@@ -259,6 +260,11 @@ func or(s, dflt string) string {
 
 // expandHome expands a leading ~ on the controller.
 func expandHome(p string) string {
+	if name, rest, _ := strings.Cut(p, "/"); len(name) > 1 && name[0] == '~' {
+		if u, err := user.Lookup(name[1:]); err == nil {
+			return filepath.Join(u.HomeDir, rest)
+		}
+	}
 	if p != "~" && !strings.HasPrefix(p, "~/") {
 		return p
 	}

@@ -15,7 +15,7 @@ func init() {
 		Summary:  "Run a command, without a shell.",
 		Check:    modules.Partial,
 		FreeForm: "_raw_params",
-		Rules:    modules.Rules{modules.Exclusive("_raw_params", "cmd", "argv")},
+		Rules:    modules.Rules{modules.Exclusive("_raw_params", "cmd")},
 		Notes:    []string{"In check mode the command does not run; with creates or removes the answer is a prediction, without them the task is skipped."},
 		Examples: `
 - name: Make the database once
@@ -54,7 +54,10 @@ type commandTarget struct {
 func command(ctx context.Context, h *modules.Host, a commandArgs) (modules.Result[commandReturn], error) {
 	a.Raw += a.Cmd
 	line := strings.TrimSpace(a.Raw)
-	if line == "" && a.Argv == nil {
+	switch {
+	case line != "" && len(a.Argv) > 0:
+		return refuse("only command or argv can be given, not both")
+	case line == "" && a.Argv == nil:
 		return refuse("no command given")
 	}
 	if a.UsesShell {

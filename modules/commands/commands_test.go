@@ -52,7 +52,7 @@ func TestCommand(t *testing.T) {
 		{name: "not found", module: "command", args: `{"cmd":"/zzf/none a"}`, want: map[string]any{"failed": true, "changed": false, "rc": 2.0, "cmd": "/zzf/none a"}},
 		{name: "no folder", module: "command", args: `{"cmd":"true","chdir":"/zzf/none"}`, want: map[string]any{"failed": true, "rc": nil}},
 		{name: "nothing", module: "command", args: `{}`, want: map[string]any{"failed": true, "rc": 256.0, "msg": "no command given"}},
-		{name: "both", module: "command", args: `{"cmd":"a","argv":["b"]}`, want: map[string]any{"failed": true, "msg": "parameters are mutually exclusive: _raw_params|cmd|argv"}},
+		{name: "both", module: "command", args: `{"cmd":"a","argv":["b"]}`, want: map[string]any{"failed": true, "rc": 256.0, "msg": "only command or argv can be given, not both"}},
 		{name: "exit code", module: "shell", args: `{"cmd":"echo out; echo err >&2; exit 3"}`,
 			want: map[string]any{"failed": true, "changed": true, "rc": 3.0, "stdout": "out", "stderr": "err", "msg": "non-zero return code"}},
 		{name: "signal", module: "shell", args: `{"cmd":"kill -9 $$"}`, want: map[string]any{"rc": -9.0}},

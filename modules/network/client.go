@@ -137,12 +137,12 @@ func (c *client) do(ctx context.Context, r request) (resp *http.Response, redire
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, false, modules.Failf("Request failed: <urlopen error unknown url type: %s>", u.Scheme)
 	}
-	user, password := c.credentials(u)
+	user, password, known := c.credentials(u)
 	u.User = nil
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	first, auth := u.Host, ""
-	if c.a.ForceBasicAuth && user != "" {
-		auth = basic
+	if user != "" && (c.a.ForceBasicAuth || known) {
+		auth = basic // those of a netrc file are not waited for, as in Ansible
 	}
 	for hops := 0; ; hops++ {
 		if u.Host != first {
@@ -197,7 +197,7 @@ func (c *client) send(ctx context.Context, r request, u *url.URL, auth string) (
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	if auth != "" && req.Header.Get("Authorization") == "" {
+	if auth != "" {
 		req.Header.Set("Authorization", auth)
 	}
 	if !r.since.IsZero() {
@@ -290,16 +290,16 @@ func (c *client) reader(resp *http.Response) (io.Reader, error) {
 }
 
 // credentials are those of the options, of the address, or of ~/.netrc.
-func (c *client) credentials(u *url.URL) (user, password string) {
+func (c *client) credentials(u *url.URL) (user, password string, fromNetrc bool) {
 	if c.a.Username != "" {
-		return c.a.Username, c.a.Password
+		return c.a.Username, c.a.Password, false
 	}
 	if u.User != nil {
 		password, _ = u.User.Password()
-		return u.User.Username(), password
+		return u.User.Username(), password, false
 	}
 	if !c.a.UseNetrc {
-		return "", ""
+		return "", "", false
 	}
 	path, ok := c.h.Getenv("NETRC")
 	if !ok {
@@ -308,10 +308,11 @@ func (c *client) credentials(u *url.URL) (user, password string) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", ""
+		return "", "", false
 	}
 	defer func() { _ = f.Close() }()
-	return netrc(f, u.Hostname())
+	user, password = netrc(f, u.Hostname())
+	return user, password, true
 }
 
 // netrc finds the login of a machine, or of default.

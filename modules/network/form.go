@@ -40,8 +40,13 @@ func formEncode(body value.Value) ([]byte, error) {
 	case *value.List:
 		for _, e := range x.V {
 			pair, ok := e.(*value.List)
-			if !ok || len(pair.V) != 2 {
+			switch {
+			case !ok:
 				return nil, modules.Failf("failed to parse body as form_urlencoded: the elements of the list must be pairs")
+			case len(pair.V) > 2:
+				return nil, modules.Failf("failed to parse body as form_urlencoded: too many values to unpack (expected 2)")
+			case len(pair.V) < 2:
+				return nil, modules.Failf("failed to parse body as form_urlencoded: not enough values to unpack (expected 2, got %d)", len(pair.V))
 			}
 			add(pair.V[0], pair.V[1])
 		}

@@ -122,6 +122,9 @@ func user(ctx context.Context, h *modules.Host, a userArgs) (r modules.Result[us
 	if err := rangesWithLocal(a.Local, "uid", a.UIDMin, a.UIDMax); err != nil {
 		return r, err
 	}
+	if a.Local && a.Umask != "" {
+		return r, modules.Failf("'umask' can not be used with 'local'")
+	}
 	t := &userTask{h: h, a: a}
 	if t.now, err = findAccount(ctx, h, a.Name, a.Local); err != nil {
 		return r, err
