@@ -105,5 +105,9 @@ func (r Rule) checkIf(m *Module, args *value.Dict, have, lack []string, open fun
 	if r.any {
 		word = "any"
 	}
-	return &ArgError{Option: r.option, Msg: fmt.Sprintf("%s is %s but %s of the following are missing: %s", r.option, r.is, word, strings.Join(lack, ", "))}
+	is := r.is
+	if o.Type == "bool" {
+		is = map[string]string{"true": "True", "false": "False"}[is]
+	}
+	return &ArgError{Option: r.option, Msg: fmt.Sprintf("%s is %s but %s of the following are missing: %s", r.option, is, word, strings.Join(lack, ", "))}
 }

@@ -130,3 +130,39 @@ func TestMake(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestComposer(t *testing.T) {
+	dir := fakes(t, map[string]string{"php": "exec \"$@\"\n", "composer": `case "$1" in
+help) [ "$2" != nope ] || { echo "no   such command" >&2; exit 1; }
+  echo '{"definition":{"options":{"no-dev":{},"no-interaction":{},"optimize-autoloader":{},"dry-run":{}}}}';;
+fail) echo "  it  broke" >&2; exit 2;;
+*) echo "$*" >> $DIR/log; [ "$1" = update ] && echo "Nothing to install, update or remove" || echo "  - Installing x" >&2;;
+esac
+`})
+	for _, c := range []struct {
+		name    string
+		check   bool
+		args    []value.Value
+		changed bool
+		ran     string
+		msg     string
+	}{
+		{"install", false, []value.Value{"working_dir", "/a b"}, true, "install --no-interaction --working-dir /a b --no-dev --optimize-autoloader\n", "- Installing x"},
+		{"predicted", true, []value.Value{"working_dir", "/a", "no_dev", false}, true, "install --no-interaction --working-dir /a --optimize-autoloader --dry-run\n", "- Installing x"},
+		{"nothing to do", false, []value.Value{"working_dir", "/a", "command", "update", "optimize_autoloader", false}, false, "update --no-interaction --working-dir /a --no-dev\n", "Nothing to install, update or remove"},
+		{"global", false, []value.Value{"global_command", true, "command", "require", "arguments", "'a b' c", "no_dev", false, "optimize_autoloader", false}, true, "global require --no-interaction a b c\n", "- Installing x"},
+		{"unknown", false, []value.Value{"working_dir", "/a", "command", "nope"}, false, "", "no such command"},
+		{"fails", false, []value.Value{"working_dir", "/a", "command", "fail"}, false, "", "it broke"},
+		{"words", false, []value.Value{"working_dir", "/a", "command", "a b"}, false, "", "Use the 'arguments' param for passing arguments with the 'command'"},
+		{"no directory", false, []value.Value{"command", "install"}, false, "", "global_command is False but all of the following are missing: working_dir"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_ = os.Remove(filepath.Join(dir, "log"))
+			got := call(t, c.check, "community.general.composer", c.args...)
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			if got.Changed != c.changed || got.Msg != c.msg || string(log) != c.ran {
+				t.Errorf("%+v; ran %q", got, log)
+			}
+		})
+	}
+}
