@@ -16,6 +16,7 @@ import (
 	"fettle/engine/transport"
 	"fettle/engine/value"
 	"fettle/engine/vault"
+	"fettle/modules"
 )
 
 func init() {
@@ -186,6 +187,18 @@ func subsetOf(args *value.Dict) value.Value {
 	return value.NewList("all")
 }
 
+// wrongPause reports options that pause does not have, or not together.
+func wrongPause(args *value.Dict) error {
+	m := modules.Find("ansible.builtin.pause")
+	if err := m.UnsupportedAs(args, "pause"); err != nil {
+		return err
+	}
+	for _, p := range m.CheckArgs(args, func(string) bool { return false }) {
+		return p
+	}
+	return nil
+}
+
 // pause waits for a time, or for a person.
 func pause(ctx context.Context, c *Call) (*value.Dict, error) {
 	start := time.Now()
@@ -196,7 +209,7 @@ func pause(ctx context.Context, c *Call) (*value.Dict, error) {
 			if s, isText := v.(string); isText {
 				f, ok := value.ParseFloat(s)
 				if !ok {
-					return nil, fmt.Errorf("non-integer value given for prompt duration: %q", s)
+					return nil, fmt.Errorf("argument '%s' is of type str and we were unable to convert to int: invalid literal for int() with base 10: '%s'", name, s)
 				}
 				n = f
 			}
@@ -204,8 +217,15 @@ func pause(ctx context.Context, c *Call) (*value.Dict, error) {
 		}
 	}
 	echo := true
-	if _, ok := c.Args.GetString("echo"); ok {
-		echo = truth(c.Args, "echo")
+	if v, ok := c.Args.GetString("echo"); ok {
+		b, err := modules.ToBool(v)
+		if err != nil {
+			return nil, fmt.Errorf("argument 'echo' is of type %s and we were unable to convert to bool: %w", value.TypeName(v), err)
+		}
+		echo = b
+	}
+	if err := wrongPause(c.Args); err != nil {
+		return nil, err
 	}
 	answer := ""
 	prompt := textArg(c.Args, "prompt")

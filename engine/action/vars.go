@@ -47,7 +47,21 @@ func includeVars(_ context.Context, c *Call) (*value.Dict, error) {
 			}
 		}
 	}
-	return value.DictOf("changed", false, "ansible_facts", facts, "ansible_included_var_files", included), nil
+	out := value.DictOf("changed", false, "ansible_facts", facts, "ansible_included_var_files", included)
+	if anyVaulted(c, included) {
+		out.SetString("_ansible_no_log", true)
+	}
+	return out, nil
+}
+
+// anyVaulted tells that one of the files is a vault file as a whole: then nothing of them is shown.
+func anyVaulted(c *Call, files *value.List) bool {
+	for _, f := range files.V {
+		if _, vaulted, err := c.Run.ReadFile(value.Str(f)); err == nil && vaulted {
+			return true
+		}
+	}
+	return false
 }
 
 // merged combines dicts, also inside of dicts; anything else is replaced.

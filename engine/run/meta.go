@@ -57,6 +57,9 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			}
 			pr.announceMeta(u)
 		}
+		if task.Handler && ignoresWhen(name) {
+			pr.announceMeta(u)
+		}
 		if note := metaDone(name, w, task); note != "" && !task.Implicit {
 			pr.r.emit(event.Note{Text: "META: " + note, Level: 2})
 		}
@@ -134,7 +137,7 @@ func metaOnce(name string) bool {
 }
 
 func (pr *playRun) announceMeta(u *turn) {
-	if ev := pr.nameTask(u); ev != pr.current {
+	if ev := pr.nameTask(u); ev != pr.current || u.task.Handler {
 		pr.announce(ev, u.task, 1)
 	}
 }
