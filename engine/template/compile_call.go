@@ -286,14 +286,15 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := o.(*value.Undefined); !ok {
+		u, ok := o.(*value.Undefined)
+		if !ok {
 			if r, isRange := o.(*value.Range); isRange && !f.rt.c.e.opts.Compat.old() {
 				return listed(r), nil
 			}
 			return o, nil
 		}
-		if failed(o) != nil {
-			return o, nil
+		if failed(o) != nil || u.Soft && f.rt.c.e.opts.Compat == V219 {
+			return o, nil // default does not count an inline if without else
 		}
 		return d, nil
 	}

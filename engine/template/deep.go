@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 
 	"fettle/engine/value"
@@ -57,6 +58,9 @@ func (d *deepener) value(v value.Value) (value.Value, error) {
 	case *value.Undefined:
 		if d.strict && !x.Soft {
 			return nil, &value.UndefinedError{Undefined: x}
+		}
+		if d.strict && d.keepSecrets && d.c.e.opts.Compat == V219 {
+			return nil, errors.New("Type 'Undefined' is unsupported for variable storage: " + x.Hint)
 		}
 		if d.strict {
 			d.changed = true

@@ -39,7 +39,7 @@ func filterDefault(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := a[0].(*value.Undefined); ok {
+	if u, ok := a[0].(*value.Undefined); ok && (!u.Soft || c.Compat() != V219) {
 		return a[1], nil
 	}
 	if b, err := value.Truth(a[2]); err != nil || !b {

@@ -87,3 +87,31 @@ func TestFileOfOneValue(t *testing.T) {
 		}
 	}
 }
+
+// TestInlineIfWithoutElse: 2.19 refuses its result as a value and default leaves it alone; by
+// default fettle takes it as before.
+func TestInlineIfWithoutElse(t *testing.T) {
+	for _, c := range []struct {
+		compat    template.Compat
+		src, want string
+	}{
+		{template.Default, "{{ 'x' if false }}", "''"},
+		{template.Default, "{{ ('x' if false)|default('q') }}", "'q'"},
+		{template.V219, "{{ 'x' if false }}", "error: Type 'Undefined' is unsupported"},
+		{template.V219, "{{ ['x' if false] }}", "error: Type 'Undefined' is unsupported"},
+		{template.V219, "{{ ('x' if false)|default('q') }}", "error: Type 'Undefined' is unsupported"},
+		{template.V219, "a{{ ('x' if false)|default('q') }}b", "'ab'"},
+		{template.V219, "{{ ('x' if false)|default('q', true) }}", "'q'"},
+	} {
+		e := template.New(template.Options{Compat: c.compat})
+		v, err := e.NewContext(t.Context(), template.MapScope{Dict: value.NewDict(0)}).Render(template.NewTemplate(c.src, diag.Pos{}))
+		got := value.Repr(v)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		part, fails := strings.CutPrefix(c.want, "error: ")
+		if fails && (err == nil || !strings.Contains(got, part)) || !fails && got != c.want {
+			t.Errorf("%v %s: got %s, want %s", c.compat, c.src, got, c.want)
+		}
+	}
+}
