@@ -185,7 +185,7 @@ func (l *Listing) JSON() (*value.Dict, error) {
 			vars.SetString(h.Name, v)
 		}
 	}
-	out.SetString("_meta", value.DictOf("hostvars", vars, "profile", "inventory_legacy")) // how 2.19 names this form
+	out.SetString("_meta", value.DictOf("hostvars", vars))
 	return out, nil
 }
 
