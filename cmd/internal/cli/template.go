@@ -66,6 +66,7 @@ func (o *templateOptions) run(ctx context.Context, s *Streams, args []string) er
 		if err != nil {
 			return err
 		}
+		out = value.Str(ss.mask.Value(out))
 		if o.json {
 			return printTyped(s, out)
 		}

@@ -23,13 +23,20 @@ type options struct {
 	all map[string]value.Value
 }
 
-// register adds a lookup that takes the named options; others are warned about, as they
-// have no effect.
+// registered are the options of all lookups.
+var registered = map[string][]string{}
+
+// register adds a lookup that takes the named options. Those behind an exclamation mark are
+// refused, since they are Ansible's and not here; others are warned about, as they have no effect.
 func register(name, names string, f lookup) {
 	known := strings.Fields(names)
+	registered[name] = known
 	template.RegisterLookup(name, func(c *template.Context, terms []value.Value, kw []value.Keyword) ([]value.Value, error) {
 		o := options{c: c, all: map[string]value.Value{}}
 		for _, k := range kw {
+			if slices.Contains(known, "!"+k.Name) && k.Value != nil {
+				return nil, fmt.Errorf("the option %q is not supported", k.Name)
+			}
 			if !slices.Contains(known, k.Name) {
 				c.Warnf(diag.Pos{}, "lookup", "lookup %s has no option %q", name, k.Name)
 			}

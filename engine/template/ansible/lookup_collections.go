@@ -1,11 +1,10 @@
 package ansible
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -27,19 +26,11 @@ func init() {
 		return flatten(nil, terms, -1, false)
 	})
 	both("filetree", "exclude", lookupFiletree)
-	both("dig", "qtype flat retry_servfail fail_on_error real_empty", lookupDig)
-	both("dnstxt", "real_empty", func(c *template.Context, terms []value.Value, _ options) ([]value.Value, error) {
-		return eachName(c.Ctx(), terms, "TXT")
-	})
+	both("dig", digOptions, lookupDig)
+	both("dnstxt", "real_empty", lookupDNSTXT)
 	both("random_string", "length upper lower numbers special min_lower min_upper min_numeric min_special override_special override_all base64 ignore_similar_chars similar_chars seed", lookupRandomString)
-	both("collection_version", "result_not_found result_no_version", func(_ *template.Context, terms []value.Value, o options) ([]value.Value, error) {
-		out := make([]value.Value, len(terms))
-		for i := range terms {
-			out[i] = o.all["result_not_found"] // collections are built in and have no versions
-		}
-		return out, nil
-	})
-	both("passwordstore", "directory subkey returnall", lookupPasswordStore)
+	both("collection_version", "result_not_found result_no_version", lookupCollectionVersion)
+	both("passwordstore", passOptions, lookupPasswordStore)
 	both("binary_file", "not_exist", lookupBinary)
 }
 
@@ -64,6 +55,73 @@ func lookupCartesian(_ *template.Context, terms []value.Value, _ options) ([]val
 		all[i] = list(flat)
 	}
 	return all, err
+}
+
+// lookupCollectionVersion gives the versions of installed collections, by their manifests.
+func lookupCollectionVersion(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
+	out := make([]value.Value, len(terms))
+	for i, t := range terms {
+		ns, name, ok := strings.Cut(text(t), ".")
+		if !ok || strings.Contains(name, ".") {
+			return nil, fmt.Errorf("%q is not a FQCN", text(t))
+		}
+		out[i] = o.all["result_not_found"]
+		for _, dir := range collectionDirs(c) {
+			v, found := collectionVersion(filepath.Join(dir, "ansible_collections", ns, name))
+			if !found {
+				continue
+			}
+			if out[i] = v; v == "" {
+				out[i] = o.text("result_no_version", "*")
+			}
+			break
+		}
+	}
+	return out, nil
+}
+
+// collectionDirs are the directories of the setting COLLECTIONS_PATHS.
+func collectionDirs(c *template.Context) []string {
+	s, ok := c.Scope().(Settings)
+	if !ok {
+		return nil
+	}
+	v, _, _ := s.Setting("COLLECTIONS_PATHS", "", "")
+	vs, err := items(v)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range vs {
+		out = append(out, expandUser(text(e)))
+	}
+	return out
+}
+
+// collectionVersion is what the manifest of an installed collection says, or the galaxy.yml of
+// one that is being written.
+func collectionVersion(dir string) (version string, found bool) {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return "", false
+	}
+	var manifest struct {
+		Info struct {
+			Version string `json:"version"`
+		} `json:"collection_info"`
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "MANIFEST.json")); err == nil && json.Unmarshal(raw, &manifest) == nil {
+		return manifest.Info.Version, true
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "galaxy.yml"))
+	if err != nil {
+		return "", true
+	}
+	for line := range strings.Lines(string(raw)) {
+		if v, ok := strings.CutPrefix(line, "version:"); ok {
+			return strings.Trim(strings.TrimSpace(v), `"'`), true
+		}
+	}
+	return "", true
 }
 
 // lookupFiletree lists the files, directories and links below directories of the play.
@@ -159,108 +217,16 @@ func special12(m os.FileMode) os.FileMode {
 	return out
 }
 
-func lookupDig(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
-	kind := strings.ToUpper(o.text("qtype", "A"))
-	var names []value.Value
-	resolver := net.DefaultResolver
-	for _, t := range terms {
-		s := text(t)
-		switch {
-		case strings.HasPrefix(s, "@"):
-			resolver = resolverOf(s[1:])
-		case strings.HasPrefix(s, "qtype="):
-			kind = strings.ToUpper(s[len("qtype="):])
-		case strings.Contains(s, "="):
-			return nil, fmt.Errorf("the dig lookup does not support %q", s)
-		default:
-			if name, k, ok := strings.Cut(s, "/"); ok {
-				s, kind = name, strings.ToUpper(k)
-			}
-			names = append(names, s)
-		}
-	}
-	out := []value.Value{}
-	for _, n := range names {
-		vs, err := resolve(c.Ctx(), resolver, text(n), kind)
-		var missing *net.DNSError
-		if errors.As(err, &missing) && missing.IsNotFound && !o.bool("fail_on_error", false) {
-			vs, err = []string{"NXDOMAIN"}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, texts(vs).V...)
-	}
-	return out, nil
-}
-
-func resolverOf(server string) *net.Resolver {
-	if _, _, err := net.SplitHostPort(server); err != nil {
-		server = net.JoinHostPort(server, "53")
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server)
-	}}
-}
-
-func eachName(ctx context.Context, terms []value.Value, kind string) ([]value.Value, error) {
-	out := []value.Value{}
-	for _, t := range terms {
-		vs, err := resolve(ctx, net.DefaultResolver, text(t), kind)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, strings.Join(vs, ""))
-	}
-	return out, nil
-}
-
-func resolve(ctx context.Context, r *net.Resolver, name, kind string) ([]string, error) {
-	var out []string
-	switch kind {
-	case "A", "AAAA":
-		ips, err := r.LookupIP(ctx, map[string]string{"A": "ip4", "AAAA": "ip6"}[kind], name)
-		for _, ip := range ips {
-			out = append(out, ip.String())
-		}
-		return out, err
-	case "CNAME":
-		s, err := r.LookupCNAME(ctx, name)
-		return []string{s}, err
-	case "TXT":
-		return r.LookupTXT(ctx, name)
-	case "PTR":
-		return r.LookupAddr(ctx, name)
-	case "MX":
-		mx, err := r.LookupMX(ctx, name)
-		for _, m := range mx {
-			out = append(out, fmt.Sprintf("%d %s", m.Pref, m.Host))
-		}
-		return out, err
-	case "NS":
-		ns, err := r.LookupNS(ctx, name)
-		for _, n := range ns {
-			out = append(out, n.Host)
-		}
-		return out, err
-	case "SRV":
-		_, srv, err := r.LookupSRV(ctx, "", "", name)
-		for _, s := range srv {
-			out = append(out, fmt.Sprintf("%d %d %d %s", s.Priority, s.Weight, s.Port, s.Target))
-		}
-		return out, err
-	}
-	return nil, fmt.Errorf("the dig lookup does not support records of type %s", kind)
-}
+const passOptions = "directory subkey returnall !create !overwrite !length !backup !umask !userpass !nosymbols !missing !missing_subkey !lock !locktimeout !backend !timestamp !preserve"
 
 // lookupPasswordStore reads a secret with the program pass.
 func lookupPasswordStore(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
 	out := []value.Value{}
 	for _, t := range terms {
-		name, own := o.inline(text(t), "directory subkey returnall create overwrite length backup")
-		for _, refused := range []string{"create", "overwrite", "backup"} {
-			if own.bool(refused, false) {
-				return nil, fmt.Errorf("the passwordstore lookup does not support %s", refused)
+		name, own := o.inline(text(t), strings.ReplaceAll(passOptions, "!", ""))
+		for _, option := range strings.Fields(passOptions) {
+			if refused, ok := strings.CutPrefix(option, "!"); ok && own.has(refused) {
+				return nil, fmt.Errorf("the option %q is not supported", refused)
 			}
 		}
 		cmd := exec.CommandContext(c.Ctx(), "pass", "show", name)

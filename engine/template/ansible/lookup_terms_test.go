@@ -1,6 +1,7 @@
 package ansible
 
 import (
+	"strings"
 	"testing"
 
 	"fettle/engine/diag"
@@ -38,5 +39,22 @@ func TestLookupTerms(t *testing.T) {
 		if got := value.Repr(v); err != nil || got != tc.want {
 			t.Errorf("%s: got %s, %v, want %s", tc.src, got, err, tc.want)
 		}
+	}
+}
+
+// A secret is one JSON value, not letters; secrets joined by a lookup stay one.
+func TestSecretsOfLookups(t *testing.T) {
+	var out strings.Builder
+	in := `{"id": 1, "kind": "expr", "compat": "2.19", "expr": "lookup('password', '/dev/null', length=3, chars='a')"}` + "\n"
+	if err := template.Batch(t.Context(), strings.NewReader(in), &out, template.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"value": "aaa"`) {
+		t.Errorf("got %s", out.String())
+	}
+	c := template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: value.NewDict(0)})
+	v, err := c.Render(template.NewTemplate("{{ lookup('password', '/dev/null', '/dev/null', chars='a', length=2) }}", diag.Pos{}))
+	if s, ok := v.(*value.Secret); err != nil || !ok || s.V != "aa,aa" {
+		t.Errorf("got %#v, %v", v, err)
 	}
 }

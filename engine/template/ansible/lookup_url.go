@@ -19,7 +19,7 @@ import (
 )
 
 func init() {
-	register("url", "validate_certs split_lines use_proxy username password headers force timeout http_agent force_basic_auth follow_redirects unix_socket ca_path", lookupURL)
+	register("url", "validate_certs split_lines use_proxy username password headers force timeout http_agent force_basic_auth follow_redirects unix_socket ca_path !ciphers !unredirected_headers !use_gssapi !use_netrc", lookupURL)
 }
 
 const maxBody = 256 << 20
@@ -53,7 +53,8 @@ func fetch(ctx context.Context, client *http.Client, url string, o options) (str
 	if o.bool("force", false) {
 		req.Header.Set("Cache-Control", "no-cache")
 	}
-	if user := o.text("username", ""); user != "" {
+	user := o.text("username", "")
+	if user != "" && o.bool("force_basic_auth", false) {
 		req.SetBasicAuth(user, o.text("password", ""))
 	}
 	if d, ok := o.all["headers"].(*value.Dict); ok {
@@ -62,6 +63,11 @@ func fetch(ctx context.Context, client *http.Client, url string, o options) (str
 		}
 	}
 	resp, err := client.Do(req)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && user != "" && req.Header.Get("Authorization") == "" {
+		_ = resp.Body.Close()
+		req.SetBasicAuth(user, o.text("password", ""))
+		resp, err = client.Do(req)
+	}
 	if err != nil {
 		return "", fmt.Errorf("failed lookup url for %s: %w", url, err)
 	}

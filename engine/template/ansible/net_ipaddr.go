@@ -310,6 +310,9 @@ func ipwrap(_ *template.Call, a []value.Value) (value.Value, error) {
 		if err != nil || !isText(v) && !value.IsNumber(v) || isText(v) && strings.Trim(text(v), "0123456789") == "" {
 			return v
 		}
+		if n.addr.Is4() && !n.plain {
+			return fmt.Sprintf("%s/%d", n.addr, n.bits)
+		}
 		return ipWrap(n)
 	}
 	if !isSequence(a[0]) {

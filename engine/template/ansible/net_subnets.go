@@ -34,7 +34,7 @@ func ipsubnet(_ *template.Call, a []value.Value) (value.Value, error) {
 	if err != nil {
 		return false, nil
 	}
-	isNet := ipType(n) == "network"
+	isNet := n.bits < width(n.addr)
 	if isNet {
 		n.addr = n.first()
 	}
@@ -53,10 +53,14 @@ func ipsubnet(_ *template.Call, a []value.Value) (value.Value, error) {
 		return false, nil
 	case bits < n.bits && isNet && !hasIndex:
 		return nil, fmt.Errorf("Requested subnet size of %d is invalid", bits)
+	case bits < n.bits && isNet && index != 0:
+		return false, nil
 	case bits < n.bits && isNet:
 		return fmt.Sprintf("%s/%d", n.addr, bits), nil
 	case bits < n.bits:
 		return supernet(n, bits, index)
+	case !isNet:
+		return nil, fmt.Errorf("there is no network of size %d around %s", bits, n)
 	}
 	return subnetAt(n, bits, index, hasIndex)
 }
@@ -185,6 +189,9 @@ func reduceOnNetwork(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func cidrMerge(_ *template.Call, a []value.Value) (value.Value, error) {
+	if isText(a[0]) {
+		a[0] = list([]value.Value{a[0]})
+	}
 	vs, err := value.Iterate(a[0])
 	if err != nil {
 		return nil, fmt.Errorf("cidr_merge: expected iterable, got %s", value.Repr(a[0]))
