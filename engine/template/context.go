@@ -26,6 +26,9 @@ func (c *Context) variable(name string) (value.Value, bool, error) {
 		return nil, false, nil
 	}
 	raw, ok := c.scope.Lookup(name)
+	if ok && c.readBack {
+		raw = containerOf(raw)
+	}
 	if !ok || simple(raw) {
 		return raw, ok, nil
 	}

@@ -8,7 +8,7 @@ import (
 
 // A variable whose text is JSON is asked for a key: an error since 2.19, data up to 2.18.
 func TestTextReadBack(t *testing.T) {
-	vars := value.DictOf("j", &value.Template{Src: `{{ '{"a": true, "l": [1, null]}' ~ '' }}`}, "host", `{"a": true}`)
+	vars := value.DictOf("j", &value.Template{Src: `{{ '{"a": true, "l": [1, null]}' ~ '' }}`}, "fact", `{"a": true}`, "result", value.DictOf("stdout", `{"a": true}`))
 	for _, tt := range []struct {
 		src    string
 		compat Compat
@@ -20,7 +20,8 @@ func TestTextReadBack(t *testing.T) {
 		{"{{ j.a | default('d') }}", Default, "'d'"},
 		{"{{ j | type_debug }}", Default, "'str'"},
 		{"{{ j.nope }}", Default, ""},
-		{"{{ host.a }}", Default, ""}, // no template gave it
+		{"{{ fact.a }}", Default, "True"}, // set_fact made data of such texts
+		{"{{ result.stdout.a }}", Default, ""},
 		{"{{ j.a }}", V219, ""},
 	} {
 		c := New(Options{Compat: tt.compat}).NewContext(t.Context(), MapScope{vars})
