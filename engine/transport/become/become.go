@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Plan struct {
 	// prompt is the method's own prompt; "" when the method's words are not known before.
 	prompt string
 	method string
+	exe    string // the program, as its own messages name it
 }
 
 // Error is a refusal by the become program; Msg has Ansible's words where it has some.
@@ -70,7 +72,9 @@ func Wrap(o Options, script, key string) (*Plan, error) {
 		flags = strings.TrimSpace(flags + " -n")
 	}
 	p.PTY = m.terminal
-	p.Command = m.command(or(o.Exe, m.exe), flags, Quote(user), inner)
+	exe := or(o.Exe, m.exe)
+	p.exe = path.Base(exe)
+	p.Command = m.command(exe, flags, Quote(user), inner)
 	return p, nil
 }
 
@@ -177,7 +181,7 @@ func (p *Plan) Method() string { return p.method }
 
 // Asks tells whether the output so far ends in a question for the password. Methods
 // whose prompt is not ours are taken to ask when an unfinished line ends in a colon, in
-// whatever language.
+// whatever language; the program's own name is no question.
 func (p *Plan) Asks(tail []byte) bool {
 	if p.prompt != "" {
 		return bytes.HasSuffix(bytes.TrimRight(tail, " "), []byte(p.prompt))
@@ -187,6 +191,9 @@ func (p *Plan) Asks(tail []byte) bool {
 	}
 	line := tail[bytes.LastIndexByte(tail, '\n')+1:]
 	line = bytes.TrimRight(line, " \t")
+	if string(line) == p.exe+":" { // the beginning of a complaint, whose rest is on its way
+		return false
+	}
 	return bytes.HasSuffix(line, []byte(":")) || bytes.HasSuffix(line, []byte("："))
 }
 

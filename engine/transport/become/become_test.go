@@ -54,6 +54,8 @@ func TestAsks(t *testing.T) {
 		{"su", "Mot de passe : ", true},
 		{"su", "motd: here\n", false},
 		{"doas", "doas (op@web) password: ", true},
+		{"doas", "doas: ", false}, // what it says next is not there yet
+		{"su", "motd: here\nsu:", false},
 		{"ksu", "WARNING: Your password may be exposed\nKerberos password for op@EXAMPLE.ORG: ", true},
 		{"pmrun", "Enter UPM user password:", true},
 		{"sesu", "Please enter your password:", true},
