@@ -139,7 +139,7 @@ func (p *AttrPlan) planFlags(path string, s fileState, attributes string) {
 	}
 	have := ""
 	if s.exists {
-		have = flagLetters(ReadFlags(path).bits)
+		have = ReadFlags(path).set()
 	}
 	same := true
 	for i := range len(letters) {

@@ -70,6 +70,9 @@ func ReadFlags(path string) FileFlags {
 	return f
 }
 
+// set are the letters of all flags, also where lsattr shows none.
+func (f FileFlags) set() string { return flagLetters(f.bits) }
+
 func flagLetters(bits uint32) string {
 	var letters strings.Builder
 	for _, flag := range inodeFlags {

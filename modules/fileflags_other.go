@@ -15,8 +15,10 @@ type FileFlags struct {
 	OK      bool
 }
 
-// ReadFlags reports none: the runner is built for Linux, this is for the controller.
+// ReadFlags reports none.
 func ReadFlags(string) FileFlags { return FileFlags{Names: []string{}} }
+
+func (f FileFlags) set() string { return f.Letters }
 
 func writeFlags(string, byte, string) error  { return errors.ErrUnsupported }
 func protected(string) string                { return "" }

@@ -277,19 +277,7 @@ func (g *gatherer) mountBase(e mountEntry, binds map[string]bool) *value.Dict {
 
 func (g *gatherer) mountInfo(e mountEntry, binds map[string]bool) *value.Dict {
 	d := g.mountBase(e, binds)
-	var s syscall.Statfs_t
-	if syscall.Statfs(g.root+e.mount, &s) == nil {
-		block, frag := int64(s.Bsize), int64(s.Frsize)
-		total, free := int64(s.Blocks), int64(s.Bavail)
-		inodes, inodesFree := int64(s.Files), int64(s.Ffree)
-		for _, kv := range []struct {
-			k string
-			v int64
-		}{{"size_total", frag * total}, {"size_available", frag * free}, {"block_size", block}, {"block_total", total}, {"block_available", free},
-			{"block_used", total - free}, {"inode_total", inodes}, {"inode_available", inodesFree}, {"inode_used", inodes - inodesFree}} {
-			d.SetString(kv.k, kv.v)
-		}
-	}
+	fillSizes(d, g.root+e.mount)
 	d.SetString("uuid", g.uuid(e.device))
 	return d
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
-	"unsafe"
 
 	"fettle/engine/value"
 )
@@ -163,22 +161,6 @@ func (g *gatherer) cpu(context.Context) *value.Dict {
 		d.SetString("flags", c.flags)
 	}
 	return d
-}
-
-// affinity counts the processors this process may use.
-func affinity() int64 {
-	var mask [128]uintptr
-	n, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, uintptr(len(mask))*unsafe.Sizeof(mask[0]), uintptr(unsafe.Pointer(&mask[0])))
-	if errno != 0 {
-		return 0
-	}
-	count := int64(0)
-	for _, m := range mask[:n/unsafe.Sizeof(mask[0])] {
-		for ; m != 0; m &= m - 1 {
-			count++
-		}
-	}
-	return count
 }
 
 var formFactors = strings.Split("Unknown,Other,Unknown,Desktop,Low Profile Desktop,Pizza Box,Mini Tower,Tower,Portable,Laptop,Notebook,"+

@@ -10,21 +10,6 @@ import (
 	"fettle/engine/value"
 )
 
-// netState is what the kernel tells over netlink.
-type netState struct {
-	links          map[int]string
-	addrs          map[string][]ifAddr
-	local4, local6 []string
-}
-
-type ifAddr struct {
-	addr, broadcast netip.Addr
-	bits            int
-	peer            bool // a point-to-point address, shown without its prefix
-	label, scope    string
-	secondary       bool
-}
-
 // readNetwork dumps links, addresses and local routes; what cannot be read is left out.
 func readNetwork() *netState {
 	n := &netState{links: map[int]string{}, addrs: map[string][]ifAddr{}}

@@ -7,21 +7,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"fettle/engine/value"
 )
 
 type utsname struct{ system, node, release, version, machine string }
-
-func uname() utsname {
-	var u syscall.Utsname
-	if syscall.Uname(&u) != nil {
-		return utsname{system: "Linux"}
-	}
-	return utsname{cString(u.Sysname[:]), cString(u.Nodename[:]), cString(u.Release[:]), cString(u.Version[:]), cString(u.Machine[:])}
-}
 
 // cString is a C character array, whose element type differs between architectures.
 func cString[T int8 | uint8](c []T) string {

@@ -64,17 +64,7 @@ func (g *gatherer) isChroot(ctx context.Context) bool {
 	if syscall.Stat("/proc/1/root/.", &first) == nil {
 		return mine.Ino != first.Ino || mine.Dev != first.Dev
 	}
-	root := uint64(2) // the inode of the root of most file systems
-	var fs syscall.Statfs_t
-	if syscall.Statfs("/", &fs) == nil {
-		switch uint32(fs.Type) {
-		case 0x9123683e: // btrfs
-			root = 256
-		case 0x58465342: // xfs
-			root = 128
-		}
-	}
-	return mine.Ino != root
+	return mine.Ino != rootInode()
 }
 
 func (g *gatherer) cmdline(context.Context) *value.Dict {
@@ -278,15 +268,6 @@ func (g *gatherer) nvme(context.Context) *value.Dict {
 		}
 	}
 	return value.DictOf("hostnqn", name)
-}
-
-func (g *gatherer) loadavg(context.Context) *value.Dict {
-	var s syscall.Sysinfo_t
-	if syscall.Sysinfo(&s) != nil {
-		return nil
-	}
-	load := func(i int) float64 { return float64(s.Loads[i]) / 65536 }
-	return value.DictOf("loadavg", value.DictOf("1m", load(0), "5m", load(1), "15m", load(2)))
 }
 
 func (g *gatherer) lsb(ctx context.Context) *value.Dict {

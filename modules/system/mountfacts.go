@@ -6,7 +6,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	"fettle/engine/value"
 	"fettle/modules"
@@ -143,17 +142,6 @@ func (m mountLine) describe(uuids map[string]string) *value.Dict {
 	}
 	d := value.DictOf("device", m.device, "mount", m.path, "fstype", m.fstype, "options", m.options, "dump", m.dump, "passno", m.passno, "uuid", uuid,
 		"ansible_context", value.DictOf("source", m.source, "source_data", m.text))
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(m.path, &s); err == nil {
-		size := int64(s.Frsize)
-		if size == 0 {
-			size = int64(s.Bsize)
-		}
-		for k, v := range map[string]int64{"size_total": size * int64(s.Blocks), "size_available": size * int64(s.Bavail), "block_size": int64(s.Bsize),
-			"block_total": int64(s.Blocks), "block_available": int64(s.Bavail), "block_used": int64(s.Blocks - s.Bavail),
-			"inode_total": int64(s.Files), "inode_available": int64(s.Ffree), "inode_used": int64(s.Files - s.Ffree)} { //nolint:gosec // counts of a file system
-			d.SetString(k, v)
-		}
-	}
+	fillSizes(d, m.path)
 	return d
 }
