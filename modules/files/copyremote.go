@@ -21,7 +21,7 @@ func (t *copyTask) remote() error {
 		return t.remoteTree()
 	}
 	if !info.Mode().IsRegular() {
-		return modules.Failf("Source %s is no regular file", t.a.Src)
+		return modules.Failf("Cannot copy invalid source '%s': not a file", t.a.Src)
 	}
 	dest, err := t.destination(filepath.Base(t.a.Src))
 	if err != nil {
