@@ -83,7 +83,9 @@ func pluginLists(kind string) (map[string]string, bool) {
 		out := map[string]string{}
 		for _, n := range names {
 			if !strings.Contains(n, ".") {
-				if slices.ContainsFunc(names, func(full string) bool { return strings.HasSuffix(full, "."+n) && !strings.HasPrefix(full, "ansible.builtin.") }) {
+				if slices.ContainsFunc(names, func(full string) bool {
+					return strings.HasSuffix(full, "."+n) && !strings.HasPrefix(full, "ansible.builtin.")
+				}) {
 					continue // the short name of one in a collection
 				}
 				n = "ansible.builtin." + n

@@ -259,6 +259,9 @@ func lookupINI(c *template.Context, terms []value.Value, o options) ([]value.Val
 		if name, _, bad := strings.Cut(key, "="); bad {
 			return nil, fmt.Errorf("'%s' is not a valid option", name)
 		}
+		if key == "" && strings.Contains(text(t), "=") {
+			return nil, fmt.Errorf("No key to lookup was provided as first term with in string inline options: %s", text(t)) //nolint:staticcheck // Ansible's words
+		}
 		src, err := readText(c, "files", own.text("file", "ansible.ini"))
 		if err != nil {
 			return nil, err

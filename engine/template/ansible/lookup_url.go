@@ -68,6 +68,9 @@ func fetch(ctx context.Context, client *http.Client, url string, o options) (str
 		req.SetBasicAuth(user, o.text("password", ""))
 		resp, err = client.Do(req)
 	}
+	if bad := (*tls.CertificateVerificationError)(nil); errors.As(err, &bad) {
+		return "", fmt.Errorf("Error validating the server's certificate for %s: %w", url, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("failed lookup url for %s: %w", url, err)
 	}
