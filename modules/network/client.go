@@ -3,7 +3,6 @@
 package network
 
 import (
-	"bufio"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -311,39 +310,8 @@ func (c *client) credentials(u *url.URL) (user, password string, fromNetrc bool)
 		return "", "", false
 	}
 	defer func() { _ = f.Close() }()
-	user, password = netrc(f, u.Hostname())
+	user, password = modules.Netrc(f, u.Hostname())
 	return user, password, true
-}
-
-// netrc finds the login of a machine, or of default.
-func netrc(in io.Reader, host string) (user, password string) {
-	words := bufio.NewScanner(in)
-	words.Split(bufio.ScanWords)
-	next := func() string { words.Scan(); return words.Text() }
-	here := false
-	for words.Scan() {
-		switch words.Text() {
-		case "machine":
-			if here {
-				return user, password
-			}
-			here = next() == host
-		case "default":
-			if here {
-				return user, password
-			}
-			here = true
-		case "login":
-			if v := next(); here {
-				user = v
-			}
-		case "password":
-			if v := next(); here {
-				password = v
-			}
-		}
-	}
-	return user, password
 }
 
 // proxyFor is the proxy that the environment names for an address.

@@ -16,10 +16,11 @@ import (
 
 	"fettle/engine/template"
 	"fettle/engine/value"
+	"fettle/modules"
 )
 
 func init() {
-	register("url", "validate_certs split_lines use_proxy username password headers force timeout http_agent force_basic_auth follow_redirects unix_socket ca_path !ciphers !unredirected_headers !use_gssapi !use_netrc", lookupURL)
+	register("url", "validate_certs split_lines use_proxy username password headers force timeout http_agent force_basic_auth follow_redirects unix_socket ca_path !ciphers !unredirected_headers !use_gssapi use_netrc", lookupURL)
 }
 
 const maxBody = 256 << 20
@@ -44,6 +45,23 @@ func lookupURL(c *template.Context, terms []value.Value, o options) ([]value.Val
 	return out, nil
 }
 
+// fromNetrc is the login that the user's netrc file has for a host.
+func fromNetrc(host string, o options) (user, password string) {
+	if !o.bool("use_netrc", true) {
+		return "", ""
+	}
+	path := os.Getenv("NETRC")
+	if path == "" {
+		path = filepath.Join(os.Getenv("HOME"), ".netrc")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", ""
+	}
+	defer func() { _ = f.Close() }()
+	return modules.Netrc(f, host)
+}
+
 func fetch(ctx context.Context, client *http.Client, url string, o options) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -61,6 +79,9 @@ func fetch(ctx context.Context, client *http.Client, url string, o options) (str
 		for _, e := range d.Items() {
 			req.Header.Set(text(e.Key), text(e.Value))
 		}
+	}
+	if name, password := fromNetrc(req.URL.Hostname(), o); user == "" && name != "" {
+		req.SetBasicAuth(name, password) // instead of a header that is given, as in Ansible
 	}
 	resp, err := client.Do(req)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && user != "" && req.Header.Get("Authorization") == "" {

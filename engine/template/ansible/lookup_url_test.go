@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"fettle/engine/template"
@@ -36,6 +38,17 @@ func TestURLCredentials(t *testing.T) {
 			{Name: "use_proxy", Value: false}})
 		if err != nil || len(got) != 1 || got[0] != tc.want || requests != tc.requests {
 			t.Errorf("%s %v: got %v, %v with %d requests", tc.path, tc.force, got, err, requests)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "netrc")
+	if err := os.WriteFile(file, []byte("machine 127.0.0.1 login n password r"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NETRC", file)
+	for use, want := range map[bool]string{true: "n:r", false: ":"} {
+		got, err := c.Query("url", []value.Value{s.URL + "/open"}, []value.Keyword{{Name: "use_netrc", Value: use}, {Name: "use_proxy", Value: false}})
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("netrc %v: got %v, %v", use, got, err)
 		}
 	}
 }
