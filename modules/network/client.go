@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"fettle/engine/netrc"
 	"fettle/engine/value"
 	"fettle/modules"
 )
@@ -310,7 +311,7 @@ func (c *client) credentials(u *url.URL) (user, password string, fromNetrc bool)
 		return "", "", false
 	}
 	defer func() { _ = f.Close() }()
-	user, password = modules.Netrc(f, u.Hostname())
+	user, password = netrc.Find(f, u.Hostname())
 	return user, password, true
 }
 

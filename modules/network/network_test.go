@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"fettle/engine/netrc"
 	"fettle/engine/value"
 	"fettle/modules"
 )
@@ -178,7 +179,7 @@ func TestListedSum(t *testing.T) {
 func TestNetrc(t *testing.T) {
 	text := "machine a login x password y\nmachine b\n login u\n password p\ndefault login d password e\n"
 	for host, want := range map[string]string{"a": "x y", "b": "u p", "c": "d e"} {
-		if u, p := modules.Netrc(strings.NewReader(text), host); u+" "+p != want {
+		if u, p := netrc.Find(strings.NewReader(text), host); u+" "+p != want {
 			t.Errorf("%s: got %s %s", host, u, p)
 		}
 	}

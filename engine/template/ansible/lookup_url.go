@@ -11,12 +11,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"fettle/engine/netrc"
 	"fettle/engine/template"
 	"fettle/engine/value"
-	"fettle/modules"
 )
 
 func init() {
@@ -25,7 +26,42 @@ func init() {
 
 const maxBody = 256 << 20
 
+// urlVariables are the ends of the variables ansible_lookup_url_… and of their like in the
+// environment, by option.
+var urlVariables = map[string]string{"ca_path": "ca_path", "ciphers": "ciphers", "follow_redirects": "follow_redirects", "force": "force",
+	"force_basic_auth": "force_basic_auth", "http_agent": "agent", "timeout": "timeout", "unix_socket": "unix_socket",
+	"unredirected_headers": "unredir_headers", "use_gssapi": "use_gssapi", "use_netrc": "use_netrc"}
+
+// fromVariables adds the options that only variables give.
+func fromVariables(c *template.Context, o options) error {
+	for option, end := range urlVariables {
+		if _, given := o.all[option]; given {
+			continue
+		}
+		name := "ansible_lookup_url_" + end
+		v, err := c.Var(name)
+		if err != nil {
+			return err
+		}
+		if _, missing := v.(*value.Undefined); missing {
+			env, ok := os.LookupEnv(strings.ToUpper(name))
+			if !ok {
+				continue
+			}
+			v = env
+		}
+		if slices.Contains(registered["url"], "!"+option) {
+			return fmt.Errorf("the option %q (%s) is not supported", option, name)
+		}
+		o.all[option] = v
+	}
+	return nil
+}
+
 func lookupURL(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
+	if err := fromVariables(c, o); err != nil {
+		return nil, err
+	}
 	client, err := httpClient(o)
 	if err != nil {
 		return nil, err
@@ -59,7 +95,7 @@ func fromNetrc(host string, o options) (user, password string) {
 		return "", ""
 	}
 	defer func() { _ = f.Close() }()
-	return modules.Netrc(f, host)
+	return netrc.Find(f, host)
 }
 
 func fetch(ctx context.Context, client *http.Client, url string, o options) (string, error) {

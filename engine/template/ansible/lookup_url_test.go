@@ -40,6 +40,11 @@ func TestURLCredentials(t *testing.T) {
 			t.Errorf("%s %v: got %v, %v with %d requests", tc.path, tc.force, got, err, requests)
 		}
 	}
+	c = template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: value.DictOf("ansible_lookup_url_force_basic_auth", true)})
+	got, err := c.Query("url", []value.Value{s.URL + "/open"}, []value.Keyword{{Name: "username", Value: "u"}, {Name: "use_proxy", Value: false}})
+	if err != nil || len(got) != 1 || got[0] != "u:" {
+		t.Errorf("by variable: got %v, %v", got, err)
+	}
 	file := filepath.Join(t.TempDir(), "netrc")
 	if err := os.WriteFile(file, []byte("machine 127.0.0.1 login n password r"), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,12 +1,13 @@
-package modules
+// Package netrc reads the logins of a netrc file.
+package netrc
 
 import (
 	"bufio"
 	"io"
 )
 
-// Netrc finds the login of a machine, or of default, in the text of a netrc file.
-func Netrc(in io.Reader, host string) (user, password string) {
+// Find gives the login of a machine, or of default, in the text of a netrc file.
+func Find(in io.Reader, host string) (user, password string) {
 	words := bufio.NewScanner(in)
 	words.Split(bufio.ScanWords)
 	next := func() string { words.Scan(); return words.Text() }
