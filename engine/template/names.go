@@ -38,11 +38,6 @@ func CondNames(v value.Value) []NameRead {
 	return out
 }
 
-// FileNames lists the outside variables a template file may read.
-func FileNames(name, text string, s Syntax) []NameRead {
-	return unitNames(compileText(text, name, diag.Pos{File: name, Line: 1, Col: 1}, s))
-}
-
 // Check returns what is wrong with the templates in v before they are rendered: syntax errors
 // and unknown filters and tests.
 func Check(v value.Value) []*diag.Diagnostic {

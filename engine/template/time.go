@@ -86,9 +86,6 @@ func (t *Time) Operate(op string, other value.Value, reversed bool) (value.Value
 // Duration is a timedelta value.
 type Duration struct{ d time.Duration }
 
-// NewDuration wraps a duration.
-func NewDuration(d time.Duration) *Duration { return &Duration{d} }
-
 // TypeName implements value.Object.
 func (d *Duration) TypeName() string { return "timedelta" }
 

@@ -262,17 +262,11 @@ func Binary(op string, a, b Value) (Value, error) {
 // Add is a + b.
 func Add(a, b Value) (Value, error) { return Binary("+", a, b) }
 
-// Sub is a - b.
-func Sub(a, b Value) (Value, error) { return Binary("-", a, b) }
-
 // Mul is a * b.
 func Mul(a, b Value) (Value, error) { return Binary("*", a, b) }
 
 // Div is a / b.
 func Div(a, b Value) (Value, error) { return Binary("/", a, b) }
-
-// FloorDiv is a // b.
-func FloorDiv(a, b Value) (Value, error) { return Binary("//", a, b) }
 
 // Mod is a % b, also for formatting text.
 func Mod(a, b Value) (Value, error) { return Binary("%", a, b) }

@@ -241,9 +241,6 @@ func fileSum(path string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// Signer is the fleet's key, which every account accepts.
-func (f *Fleet) Signer() ssh.Signer { return f.signer }
-
 // ClientConfig is what a bare SSH client needs to log in to h.
 func (f *Fleet) ClientConfig(h *Host) *ssh.ClientConfig {
 	return &ssh.ClientConfig{User: h.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(f.signer)}, HostKeyCallback: ssh.FixedHostKey(h.Key),

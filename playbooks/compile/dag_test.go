@@ -71,7 +71,7 @@ func TestList(t *testing.T) {
 `)
 	got := listText("x", List(c.plan, func(tags []string) bool { return !slices.Contains(tags, "never") }))
 	want := "\nplaybook: x\n\n  play #1 (web): play of web\tTAGS: [p]\n    tasks:\n" +
-		"      one\tTAGS: [a, p, z]\n      ping\tTAGS: [p]\n      include_role : r\tTAGS: [p]\n      include_tasks\tTAGS: [p]\n      in block\tTAGS: [p]\n      meta\tTAGS: [p]\n"
+		"      one\tTAGS: [a, p, z]\n      ping\tTAGS: [p]\n      include_role\tTAGS: [p]\n      include_tasks\tTAGS: [p]\n      in block\tTAGS: [p]\n      meta\tTAGS: [p]\n"
 	if got != want {
 		t.Errorf("got\n%s", got)
 	}

@@ -64,9 +64,6 @@ func inBody(v *plan.Vertex) bool {
 func listName(t *plan.Task) string {
 	name := attrText(t.Name)
 	switch {
-	case t.Module == includeRole && name == "":
-		role, _ := t.Args.GetString("name")
-		return t.Action + " : " + attrText(plan.Attr{Value: role})
 	case name == "":
 		return t.Action
 	case t.Role != nil && t.Module != includeRole:

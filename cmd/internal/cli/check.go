@@ -3,14 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 
 	"fettle/engine/diag"
 	"fettle/engine/plan"
-	"fettle/engine/run"
-	"fettle/engine/value"
 	"fettle/playbooks/compile"
 
 	"github.com/spf13/cobra"
@@ -93,93 +88,4 @@ func taskCount(p *plan.Plan) int {
 		n += len(play.Handlers)
 	}
 	return n
-}
-
-// list is --list-hosts, --list-tasks and --list-tags.
-func (ss *session) list(o *playbookOptions, p *plan.Plan, only, skip []string) error {
-	w := ss.s.Out
-	file := ""
-	for n, play := range p.Plays {
-		if play.File != file {
-			file = play.File
-			fmt.Fprintf(w, "\nplaybook: %s\n", file)
-		}
-		pattern := patternText(play.Hosts)
-		name := pattern
-		if play.Name.Set {
-			name = value.Str(raw(play.Name.Value))
-		}
-		fmt.Fprintf(w, "\n  play #%d (%s): %s\tTAGS: [%s]\n", n+1, pattern, name, strings.Join(tagTexts(play.Tags), ","))
-		if o.listHosts {
-			sel, err := ss.inv.Select([]string{pattern}, o.limit)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "    pattern: ['%s']\n    hosts (%d):\n", strings.ReplaceAll(pattern, ",", "', '"), len(sel.Hosts))
-			for _, h := range sel.Hosts {
-				fmt.Fprintf(w, "      %s\n", h.Name)
-			}
-		}
-		listPlay(w, o, play, only, skip)
-	}
-	return nil
-}
-
-func listPlay(w io.Writer, o *playbookOptions, play *plan.Play, only, skip []string) {
-	if o.listTasks {
-		fmt.Fprintln(w, "    tasks:")
-	}
-	var all []string
-	for _, v := range play.Graph.Vertices {
-		t := v.Task
-		if t == nil || t.Implicit || !run.SelectedByTags(t.Tags, only, skip) {
-			continue
-		}
-		for _, tag := range t.Tags {
-			if !slices.Contains(all, tag) {
-				all = append(all, tag)
-			}
-		}
-		if o.listTasks {
-			name := t.Action
-			if t.Name.Set {
-				name = value.Str(raw(t.Name.Value))
-			}
-			if t.Role != nil {
-				name = t.Role.Name + " : " + name
-			}
-			fmt.Fprintf(w, "      %s\tTAGS: [%s]\n", name, strings.Join(sorted(t.Tags), ", "))
-		}
-	}
-	if o.listTags {
-		fmt.Fprintf(w, "      TASK TAGS: [%s]\n", strings.Join(sorted(all), ", "))
-	}
-}
-
-func sorted(in []string) []string {
-	out := slices.Clone(in)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func raw(v value.Value) value.Value {
-	if t, ok := v.(*value.Template); ok {
-		return t.Src
-	}
-	return v
-}
-
-func patternText(a plan.Attr) string {
-	if l, ok := a.Value.(*value.List); ok {
-		return strings.Join(tagTexts(l.V), ",")
-	}
-	return value.Str(raw(a.Value))
-}
-
-func tagTexts(vs []value.Value) []string {
-	out := make([]string, 0, len(vs))
-	for _, v := range vs {
-		out = append(out, value.Str(raw(v)))
-	}
-	return out
 }

@@ -82,6 +82,11 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 		ss.store.Magic.Set("ansible_run_tags", textList(tags), diag.Pos{})
 	}
 	ss.store.Magic.Set("ansible_skip_tags", textList(skip), diag.Pos{})
+	if o.limit != "" {
+		if err := ss.checkLimit(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.syntax:
 		for _, a := range args {
@@ -90,11 +95,6 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 		return nil
 	case o.listHosts || o.listTasks || o.listTags:
 		return ss.list(o, p, tags, skip)
-	}
-	if o.limit != "" {
-		if err := ss.checkLimit(); err != nil {
-			return err
-		}
 	}
 	if o.flushCache {
 		ss.flushFacts()

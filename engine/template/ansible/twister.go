@@ -17,7 +17,6 @@ type source interface {
 	// bits returns k random bits, k ≤ 63.
 	bits(k int) uint64
 	// float returns a number in [0, 1).
-	float() float64
 }
 
 // system is SystemRandom.
@@ -28,8 +27,6 @@ func (system) bits(k int) uint64 {
 	_, _ = rand.Read(b[:])
 	return binary.LittleEndian.Uint64(b[:]) >> (64 - k)
 }
-
-func (s system) float() float64 { return float64(s.bits(53)) / (1 << 53) }
 
 const (
 	twisterSize  = 624
@@ -104,11 +101,6 @@ func (t *twister) bits(k int) uint64 {
 	}
 	low := uint64(t.word())
 	return low | uint64(t.word()>>(64-k))<<32
-}
-
-func (t *twister) float() float64 {
-	a, b := t.word()>>5, t.word()>>6
-	return (float64(a)*67108864 + float64(b)) / 9007199254740992
 }
 
 // newRandom seeds a source with a value as random.Random(seed) does; None is the system's.
