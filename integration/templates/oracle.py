@@ -20,6 +20,11 @@ import jinja2
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+if "ANSIBLE_COLLECTIONS_PATH" in os.environ:
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()
+
 # A case may take so much of the processor and of memory; what needs more is not compared.
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 

@@ -142,13 +142,14 @@ func randomMAC(_ *template.Call, a []value.Value) (value.Value, error) {
 		return nil, fmt.Errorf("Invalid value type (%s) for random_mac (%s)", value.TypeName(a[0]), text(a[0]))
 	}
 	var parts []string
-	for p := range strings.SplitSeq(strings.ToLower(text(a[0])), ":") {
+	all := strings.Split(strings.ToLower(text(a[0])), ":")
+	if len(all) > 5 {
+		return nil, fail("5 colon(:) separated items max")
+	}
+	for _, p := range all {
 		if p != "" {
 			parts = append(parts, p)
 		}
-	}
-	if len(parts) > 5 {
-		return nil, fail("5 colon(:) separated items max")
 	}
 	for _, p := range parts {
 		if _, err := strconv.ParseUint(p, 16, 8); err != nil || len(p) != 2 {

@@ -1,6 +1,7 @@
 package ansible
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,55 +71,35 @@ func targets(names, kind value.Value) (func(key value.Value) (bool, error), erro
 }
 
 func keepKeys(_ *template.Call, a []value.Value) (value.Value, error) {
+	switch a[0].(type) {
+	case *value.Dict, *value.List:
+	default:
+		return nil, errors.New("Input is not valid for keep operation")
+	}
 	is, err := targets(a[1], a[2])
 	if err != nil {
 		return nil, err
 	}
-	return keep(a[0], is, true)
+	return keep(a[0], is)
 }
 
-// leaf tells what stands or falls with its key: scalars and lists of texts.
-func leaf(v value.Value) bool {
-	switch x := v.(type) {
-	case *value.Dict:
-		return false
-	case *value.List:
-		return !slices.ContainsFunc(x.Items(), func(e value.Value) bool { return !isText(e) })
-	}
-	return true
-}
-
-// keep reduces the dicts in v to the wanted keys; what gets empty is dropped, but not at
-// the top.
-func keep(v value.Value, is func(value.Value) (bool, error), top bool) (value.Value, error) {
+// keep reduces the dicts in v to the wanted keys, and those keys that lead to some.
+func keep(v value.Value, is func(value.Value) (bool, error)) (value.Value, error) {
 	switch x := v.(type) {
 	case *value.List:
 		kept := []value.Value{}
 		for _, e := range x.Items() {
-			if leaf(e) {
-				kept = append(kept, e)
-				continue
-			}
-			r, err := keep(e, is, false)
+			r, err := keep(e, is)
 			if err != nil {
 				return nil, err
 			}
-			if top || isTrue(r) {
-				kept = append(kept, r)
-			}
+			kept = append(kept, r)
 		}
 		return list(kept), nil
 	case *value.Dict:
 		d := value.NewDict(x.Len())
 		for _, e := range x.Items() {
-			val, ok := e.Value, false
-			var err error
-			if leaf(val) {
-				ok, err = is(e.Key)
-			} else {
-				val, err = keep(val, is, false)
-				ok = isTrue(val)
-			}
+			val, ok, err := keepEntry(e, is)
 			if err == nil && ok {
 				err = d.Set(e.Key, val)
 			}
@@ -129,6 +110,25 @@ func keep(v value.Value, is func(value.Value) (bool, error), top bool) (value.Va
 		return d, nil
 	}
 	return v, nil
+}
+
+// keepEntry is what stays of a key's value; ok is false where nothing does.
+func keepEntry(e value.Entry, is func(value.Value) (bool, error)) (val value.Value, ok bool, err error) {
+	if ok, err = is(e.Key); ok || err != nil {
+		return e.Value, ok, err
+	}
+	switch e.Value.(type) {
+	case *value.Dict, *value.List:
+	default:
+		return nil, false, nil
+	}
+	val, err = keep(e.Value, is)
+	if l, is := val.(*value.List); is && err == nil {
+		if full := slices.DeleteFunc(slices.Clone(l.V), func(v value.Value) bool { return !isTrue(v) }); len(full) > 0 {
+			val = list(full)
+		}
+	}
+	return val, isTrue(val), err
 }
 
 func removeKeys(_ *template.Call, a []value.Value) (value.Value, error) {

@@ -58,14 +58,30 @@ func (n ipnet) last() netip.Addr {
 // isSize tells small sizes: 1 for a host, 2 for a point-to-point net.
 func (n ipnet) isSize(s int) bool { return n.bits == width(n.addr)-s+1 }
 
-func (n ipnet) String() string { return fmt.Sprintf("%s/%d", n.addr, n.bits) }
+func (n ipnet) String() string { return fmt.Sprintf("%s/%d", ipText(n.addr), n.bits) }
 
 // text is the normalised form: an address stays one.
 func (n ipnet) text() string {
 	if n.plain {
-		return n.addr.String()
+		return ipText(n.addr)
 	}
 	return n.String()
+}
+
+// ipText writes an address; one of ::/96 ends in dotted form, as inet_ntop does.
+func ipText(a netip.Addr) string {
+	if raw := a.As16(); !a.Is4() && within(a, "::/96") && raw[12]|raw[13] != 0 {
+		return "::" + netip.AddrFrom4([4]byte(raw[12:])).String()
+	}
+	return a.String()
+}
+
+// numberText writes the address with a number as the family it fits in: small ones are IPv4.
+func numberText(a netip.Addr) string {
+	if raw := a.As16(); !a.Is4() && within(a, "::/96") {
+		return netip.AddrFrom4([4]byte(raw[12:])).String()
+	}
+	return ipText(a)
 }
 
 // given is the value as it was written; a number becomes an address with a prefix.
@@ -118,20 +134,31 @@ func (n ipnet) nth(i int64) (netip.Addr, bool) {
 }
 
 // parseIP reads an address, a network, or a number.
-func parseIP(v value.Value) (ipnet, error) {
+func parseIP(v value.Value) (ipnet, error) { return parseFamily(v, 0) }
+
+// parseFamily is parseIP where small numbers are IPv6 addresses if version is 6.
+func parseFamily(v value.Value, version int64) (ipnet, error) {
+	bits := 0
+	if version == 6 {
+		bits = 128
+	}
 	switch x := v.(type) {
 	case int64, *big.Int:
-		return numberIP(value.Big(x), text(v))
+		return numberIP(value.Big(x), text(v), bits)
 	case string, value.Text:
-		return parseIPText(text(x))
+		return parseText(text(x), bits)
 	}
 	return ipnet{}, errAddress
 }
 
-func numberIP(n *big.Int, raw string) (ipnet, error) {
-	bits := 128
-	if n.BitLen() <= 32 {
+// numberIP is the address with a number; without bits it is of the first family it fits in.
+func numberIP(n *big.Int, raw string, bits int) (ipnet, error) {
+	if bits == 0 && n.BitLen() <= 32 {
 		bits = 32
+	}
+	bits = max(bits, 32)
+	if n.BitLen() > 32 {
+		bits = 128
 	}
 	a, ok := fromInt(n, bits)
 	if !ok {
@@ -140,17 +167,19 @@ func numberIP(n *big.Int, raw string) (ipnet, error) {
 	return ipnet{addr: a, bits: bits, plain: true, number: true, raw: raw}, nil
 }
 
-func parseIPText(s string) (ipnet, error) {
+func parseIPText(s string) (ipnet, error) { return parseText(s, 0) }
+
+func parseText(s string, numberBits int) (ipnet, error) {
 	head, prefix, hasPrefix := strings.Cut(s, "/")
 	n := ipnet{raw: s, plain: !hasPrefix}
 	if b, ok := new(big.Int).SetString(head, 10); ok && strings.Trim(head, "0123456789") == "" {
-		num, err := numberIP(b, s)
+		num, err := numberIP(b, s, numberBits)
 		if err != nil {
 			return n, err
 		}
 		n.addr, n.number = num.addr, true
 	} else {
-		a, err := netip.ParseAddr(padOctets(head))
+		a, err := netip.ParseAddr(head)
 		if err != nil || a.Zone() != "" {
 			return n, errAddress
 		}
@@ -163,22 +192,6 @@ func parseIPText(s string) (ipnet, error) {
 	bits, err := prefixBits(prefix, n.addr)
 	n.bits = bits
 	return n, err
-}
-
-// padOctets completes an abbreviated IPv4 network: 10.1 is 10.1.0.0. Leading zeros mean
-// nothing.
-func padOctets(s string) string {
-	dots := strings.Count(s, ".")
-	if dots == 0 || dots > 3 || strings.Contains(s, ":") {
-		return s
-	}
-	parts := strings.Split(strings.TrimSpace(s), ".")
-	for i, p := range parts {
-		if t := strings.TrimLeft(p, "0"); t != "" {
-			parts[i] = t
-		}
-	}
-	return strings.Join(parts, ".") + strings.Repeat(".0", 3-dots)
 }
 
 // prefixBits reads a prefix length, a netmask or a hostmask.
@@ -227,14 +240,19 @@ func isLinkLocal(a netip.Addr) bool { return within(a, "169.254.0.0/16", "fe80::
 func isLoopback(a netip.Addr) bool  { return within(a, "127.0.0.0/8", "::1/128") }
 func isMulticast(a netip.Addr) bool { return within(a, "224.0.0.0/4", "ff00::/8") }
 
+// isPrivate tells addresses that the registries of special purposes call not globally reachable.
 func isPrivate(a netip.Addr) bool {
-	return isLinkLocal(a) || within(a, "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
-		"198.18.0.0/15", "239.192.0.0/14", "fc00::/7", "fec0::/10")
+	if within(a, "192.0.0.9/32", "192.0.0.10/32", "2001:1::1/128", "2001:1::2/128", "2001:3::/32", "2001:4:112::/48", "2001:20::/28", "2001:30::/28") {
+		return false
+	}
+	return within(a, "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "::/127", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64",
+		"2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7", "fe80::/10")
 }
 
 func isPublic(a netip.Addr) bool {
 	_, err := maskBits(a)
-	return !isMulticast(a) && !isPrivate(a) && !isLoopback(a) && err != nil
+	return !isMulticast(a) && !isPrivate(a) && err != nil
 }
 
 // reverseName is the name under in-addr.arpa or ip6.arpa.

@@ -18,58 +18,79 @@ func utils(name, params string, f body) {
 }
 
 func init() {
-	utils("ipaddr", "(value, query='', version=False, alias='ipaddr')", ipaddrFilter("", 0))
-	utils("ipv4", "(value, query='', version=False, alias='ipv4')", ipaddrFilter("", 4))
-	utils("ipv6", "(value, query='', version=False, alias='ipv6')", ipaddrFilter("", 6))
+	utils("ipaddr", "(value, query='', version=False, alias='ipaddr')", ipaddrFilter("ipaddr", 0))
+	utils("ipv4", "(value, query='', version=False, alias='ipv4')", ipaddrFilter("ipv4", 4))
+	utils("ipv6", "(value, query='', version=False, alias='ipv6')", ipaddrFilter("ipv6", 6))
 	utils("ipwrap", "(value, query='')", ipwrap)
 }
 
 // ipaddrFilter makes ipaddr, or ipv4 and ipv6, which take one family only.
-func ipaddrFilter(_ string, family int) body {
+func ipaddrFilter(name string, family int64) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
 		version := family
-		if n, ok := a[2].(int64); ok && version == 0 {
-			version = int(n)
-		}
-		if isSequence(a[0]) {
-			vs, err := value.Iterate(a[0])
+		if version == 0 && isTrue(a[2]) {
+			n, err := integer(a[2])
 			if err != nil {
 				return nil, err
 			}
-			out := []value.Value{}
-			for _, v := range vs {
-				r, err := ipQuery(v, a[1], version)
-				if err != nil {
-					return nil, err
-				}
-				if isTrue(r) {
-					out = append(out, r)
-				}
-			}
-			return list(out), nil
+			version = n
 		}
-		if a[0] == nil {
-			return nil, errors.New("Unrecognized type None for ipaddr filter <value>")
+		if a[1] == nil {
+			a[1] = ""
 		}
-		return ipQuery(a[0], a[1], version)
+		return ipValue(name, a[0], a[1], version)
 	}
 }
 
+// ipValue answers for a value, or for those elements of a list that are addresses.
+func ipValue(name string, v, query value.Value, version int64) (value.Value, error) {
+	switch x := v.(type) {
+	case *value.List:
+		out := []value.Value{}
+		for _, e := range x.V {
+			r, err := ipElement(name, e, query, version)
+			if err != nil {
+				return nil, err
+			}
+			if isTrue(r) {
+				out = append(out, r)
+			}
+		}
+		return list(out), nil
+	case string, value.Text, bool, int64, *big.Int:
+		return ipQuery(v, query, version)
+	}
+	return nil, unrecognized(name, v)
+}
+
+func ipElement(name string, v, query value.Value, version int64) (value.Value, error) {
+	if _, nested := v.(*value.List); nested {
+		return ipValue(name, v, query, version)
+	}
+	return ipQuery(v, query, version)
+}
+
+// unrecognized refuses a value that cannot be an address.
+func unrecognized(name string, v value.Value) error {
+	return fmt.Errorf("Unrecognized type <<class '%s'>> for %s filter <value>", value.TypeName(v), name)
+}
+
 // ipQuery answers one question about one value; False means that it is no address.
-func ipQuery(v, query value.Value, version int) (value.Value, error) {
+func ipQuery(v, query value.Value, version int64) (value.Value, error) {
 	if _, isBool := v.(bool); isBool || !isTrue(v) {
 		return false, nil
 	}
-	n, err := parseIP(v)
-	if err != nil || version == 4 && !n.addr.Is4() || version == 6 && n.addr.Is4() {
+	n, err := parseFamily(v, version)
+	if err != nil || version != 0 && version != ipVersion(n) {
 		return false, nil
 	}
 	q := text(query)
 	if f, ok := ipQueries[q]; ok {
 		return f(n)
 	}
-	if i, err := strconv.ParseInt(q, 10, 64); err == nil {
-		return nthQuery(n, i)
+	if _, isBool := query.(bool); !isBool && (value.IsNumber(query) || strings.Trim(strings.TrimPrefix(q, "-"), "0123456789") == "") {
+		i, err := strconv.ParseInt(q, 10, 64)
+		return nthQuery(n, i, err == nil)
 	}
 	other, err := parseIPText(q)
 	if err != nil {
@@ -81,18 +102,18 @@ func ipQuery(v, query value.Value, version int) (value.Value, error) {
 	return nil, nil
 }
 
-func nthQuery(n ipnet, i int64) (value.Value, error) {
+func nthQuery(n ipnet, i int64, fits bool) (value.Value, error) {
 	if n.plain {
-		return n.addr.String(), nil
+		return ipText(n.addr), nil
 	}
 	if n.isSize(1) {
 		return n.String(), nil
 	}
 	a, ok := n.nth(i)
-	if !ok {
+	if !ok || !fits {
 		return false, nil
 	}
-	return fmt.Sprintf("%s/%d", a, n.bits), nil
+	return fmt.Sprintf("%s/%d", ipText(a), n.bits), nil
 }
 
 // answer is what a query gives: nil where Ansible says None.
@@ -110,21 +131,21 @@ func init() {
 		"size":             give(func(n ipnet) value.Value { return value.FromBig(n.size()) }),
 		"revdns":           give(func(n ipnet) value.Value { return reverseName(n.addr) }),
 		"netmask":          give(func(n ipnet) value.Value { return n.mask().String() }),
-		"network":          give(func(n ipnet) value.Value { return n.first().String() }),
-		"subnet":           give(func(n ipnet) value.Value { return fmt.Sprintf("%s/%d", n.first(), n.bits) }),
+		"network":          give(func(n ipnet) value.Value { return ipText(n.first()) }),
+		"subnet":           give(func(n ipnet) value.Value { return fmt.Sprintf("%s/%d", ipText(n.first()), n.bits) }),
 		"hostmask":         give(func(n ipnet) value.Value { return n.hostmask().String() }),
-		"network_netmask":  give(func(n ipnet) value.Value { return n.first().String() + " " + n.mask().String() }),
-		"network_wildcard": give(func(n ipnet) value.Value { return n.first().String() + " " + n.hostmask().String() }),
-		"version":          give(ipVersion),
+		"network_netmask":  give(func(n ipnet) value.Value { return ipText(n.first()) + " " + n.mask().String() }),
+		"network_wildcard": give(func(n ipnet) value.Value { return ipText(n.first()) + " " + n.hostmask().String() }),
+		"version":          give(func(n ipnet) value.Value { return ipVersion(n) }),
 		"type":             give(ipType),
 		"int":              give(ipInt),
 		"address":          give(ipAddress),
 		"host":             give(ipHost),
 		"gateway":          give(ipGateway),
 		"ip/prefix":        give(func(n ipnet) value.Value { return ifHost(n, n.String()) }),
-		"ip_netmask":       give(func(n ipnet) value.Value { return ifHost(n, n.addr.String()+" "+n.mask().String()) }),
+		"ip_netmask":       give(func(n ipnet) value.Value { return ifHost(n, ipText(n.addr)+" "+n.mask().String()) }),
 		"net":              give(func(n ipnet) value.Value { return only(n.isNetwork(), n.String()) }),
-		"broadcast":        give(func(n ipnet) value.Value { return only(!n.isSize(1) && !n.isSize(2), n.last().String()) }),
+		"broadcast":        give(func(n ipnet) value.Value { return only(!n.isSize(1) && !n.isSize(2), ipText(n.last())) }),
 		"size_usable":      give(ipSizeUsable),
 		"wrap":             give(ipWrap),
 		"ipv4":             give(ipAsV4),
@@ -136,11 +157,11 @@ func init() {
 		"loopback":         class(isLoopback),
 		"multicast":        class(isMulticast),
 		"unicast":          class(func(a netip.Addr) bool { return !isMulticast(a) }),
-		"first_usable":     usable(func(_ ipnet, first, _ netip.Addr) value.Value { return first.String() }),
-		"last_usable":      usable(func(_ ipnet, _, last netip.Addr) value.Value { return last.String() }),
-		"range_usable":     usable(func(_ ipnet, first, last netip.Addr) value.Value { return first.String() + "-" + last.String() }),
-		"next_usable":      usable(func(n ipnet, _, _ netip.Addr) value.Value { return usableAt(n, 1) }),
-		"previous_usable":  usable(func(n ipnet, _, _ netip.Addr) value.Value { return usableAt(n, -1) }),
+		"first_usable":     usable(func(_ ipnet, first, _ netip.Addr) value.Value { return numberText(first) }),
+		"last_usable":      usable(func(_ ipnet, _, last netip.Addr) value.Value { return numberText(last) }),
+		"range_usable":     usable(func(_ ipnet, first, last netip.Addr) value.Value { return numberText(first) + "-" + numberText(last) }),
+		"next_usable":      nextUsable(1),
+		"previous_usable":  nextUsable(-1),
 		"peer":             ipPeer,
 	}
 	for alias, name := range map[string]string{
@@ -182,18 +203,34 @@ func usable(f func(n ipnet, first, last netip.Addr) value.Value) answer {
 	}
 }
 
-// usableAt is the usable address that many places from the value's own, or None.
-func usableAt(n ipnet, offset int64) value.Value {
-	first, last, ok := n.usable()
-	a, valid := shift(n.addr, big.NewInt(offset))
-	return only(ok && valid && first.Compare(a) <= 0 && a.Compare(last) <= 0, a.String())
+func nextUsable(offset int64) answer {
+	return func(n ipnet) (value.Value, error) {
+		if n.plain {
+			return nil, errors.New("Not a network address")
+		}
+		return usableAt(n, big.NewInt(offset))
+	}
 }
 
-func ipVersion(n ipnet) value.Value {
-	if n.addr.Is4() {
-		return int64(4)
+// usableAt is the usable address that many places from the value's own, or None.
+func usableAt(n ipnet, offset *big.Int) (value.Value, error) {
+	first, last, ok := n.usable()
+	if !ok {
+		return nil, nil
 	}
-	return int64(6)
+	to := offset.Add(offset, toInt(n.addr))
+	a, valid := fromInt(to, width(n.addr))
+	if to.Sign() < 0 || to.BitLen() > 128 {
+		return nil, fmt.Errorf("failed to detect a valid IP address from %s", to)
+	}
+	return only(valid && first.Compare(a) <= 0 && a.Compare(last) <= 0, numberText(a)), nil
+}
+
+func ipVersion(n ipnet) int64 {
+	if n.addr.Is4() {
+		return 4
+	}
+	return 6
 }
 
 func ipType(n ipnet) value.Value {
@@ -211,14 +248,14 @@ func ipInt(n ipnet) value.Value {
 }
 
 func ipAddress(n ipnet) value.Value {
-	return only(!n.isNetwork() || n.isSize(2) || !n.addr.Is4(), n.addr.String())
+	return only(!n.isNetwork() || n.isSize(2) || !n.addr.Is4(), ipText(n.addr))
 }
 
 func ipHost(n ipnet) value.Value { return only(!n.isNetwork() || n.isSize(2), n.String()) }
 
 // ipGateway is the address with its prefix when a host can have it.
 func ipGateway(n ipnet) value.Value {
-	if !n.isSize(1) && !n.isSize(2) && (n.isNetwork() || n.addr.Is4() && n.addr == n.last()) {
+	if !n.isSize(1) && !n.isSize(2) && (n.isNetwork() || n.addr == n.last()) {
 		return false
 	}
 	return n.String()
@@ -243,7 +280,7 @@ func ipWrap(n ipnet) value.Value {
 	case n.addr.Is4():
 		return n.given()
 	case n.plain:
-		return "[" + n.addr.String() + "]"
+		return "[" + ipText(n.addr) + "]"
 	}
 	return fmt.Sprintf("[%s]/%d", n.addr, n.bits)
 }
@@ -255,8 +292,11 @@ func ipAsV4(n ipnet) value.Value {
 	if !within(n.addr.Unmap(), "0.0.0.0/0") && !within(n.addr, "::/96") {
 		return false
 	}
+	if n.bits < 96 {
+		return false
+	}
 	raw := n.addr.As16()
-	return fmt.Sprintf("%s/%d", netip.AddrFrom4([4]byte(raw[12:])), max(n.bits-96, 0))
+	return fmt.Sprintf("%s/%d", netip.AddrFrom4([4]byte(raw[12:])), n.bits-96)
 }
 
 func ipAsV6(n ipnet) value.Value {
@@ -286,9 +326,9 @@ func ipPeer(n ipnet) (value.Value, error) {
 		return nil, errors.New("Not a network address")
 	case n.isSize(2):
 		if n.addr == n.first() {
-			return n.last().String(), nil
+			return ipText(n.last()), nil
 		}
-		return n.first().String(), nil
+		return ipText(n.first()), nil
 	case n.bits != width(n.addr)-2:
 		return nil, errors.New("Not a point-to-point network")
 	}
@@ -307,21 +347,26 @@ func ipPeer(n ipnet) (value.Value, error) {
 func ipwrap(_ *template.Call, a []value.Value) (value.Value, error) {
 	one := func(v value.Value) value.Value {
 		n, err := parseIP(v)
-		if err != nil || !isText(v) && !value.IsNumber(v) || isText(v) && strings.Trim(text(v), "0123456789") == "" {
+		if err != nil {
 			return v
 		}
 		if n.addr.Is4() && !n.plain {
-			return fmt.Sprintf("%s/%d", n.addr, n.bits)
+			return n.String()
 		}
 		return ipWrap(n)
 	}
-	if !isSequence(a[0]) {
-		return one(a[0]), nil
+	switch x := a[0].(type) {
+	case *value.List:
+		out := []value.Value{}
+		for _, v := range x.V {
+			out = append(out, one(v))
+		}
+		return list(out), nil
+	case string, value.Text, bool:
+		if n, err := parseIP(x); err == nil && n.number && n.plain {
+			return numberText(n.addr), nil
+		}
+		return one(x), nil
 	}
-	vs, err := value.Iterate(a[0])
-	out := []value.Value{}
-	for _, v := range vs {
-		out = append(out, one(v))
-	}
-	return list(out), err
+	return nil, unrecognized("ipwrap", a[0])
 }

@@ -1,8 +1,10 @@
 package ansible
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"fettle/engine/pyre"
@@ -42,6 +44,10 @@ func parseMAC(s string) (mac [6]byte, form int, ok bool) {
 		copy(mac[:], raw)
 		return mac, form, true
 	}
+	if n, err := strconv.ParseUint(s, 10, 48); err == nil {
+		copy(mac[:], binary.BigEndian.AppendUint64(nil, n)[2:])
+		return mac, len(macForms), true
+	}
 	return mac, 0, false
 }
 
@@ -49,6 +55,11 @@ func hwaddr(alias string) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
 		query := text(a[1])
 		mac, _, ok := parseMAC(text(a[0]))
+		if _, long := parseEUI64(text(a[0])); long && !ok && query == "" {
+			return text(a[0]), nil
+		} else if long && !ok && query == "bool" {
+			return true, nil
+		}
 		if !ok && (query == "" || query == "bool") {
 			return nil, nil
 		}

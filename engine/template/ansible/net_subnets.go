@@ -1,8 +1,10 @@
 package ansible
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -14,7 +16,7 @@ import (
 )
 
 func init() {
-	utils("ipsubnet", "(value, query='', index='x')", ipsubnet)
+	utils("ipsubnet", "(value, query='', index=none)", ipsubnet)
 	utils("ipmath", "(value, amount)", ipmath)
 	utils("nthhost", "(value, query=0)", nthhost)
 	utils("next_nth_usable", "(value, offset)", nthUsable(1))
@@ -26,37 +28,55 @@ func init() {
 	utils("ip4_hex", "(arg, delimiter='')", ip4Hex)
 	utils("slaac", "(value, query='')", slaac)
 	utils("ipv6form", "(value, format)", ipv6form)
+	utils("ipcut", "(value, amount)", ipcut)
 	filterAs([]string{"ansible.utils.usable_range"}, "usable_range(ip)", usableRange)
 }
 
+// exactInt reads the int argument of a name: no fraction is cut off.
+func exactInt(name string, v value.Value) (int64, error) {
+	n, err := integer(v)
+	if f, ok := v.(float64); err != nil || ok && f != math.Trunc(f) {
+		return 0, fmt.Errorf("argument %q is of type %s and cannot be converted to an int: %s", name, value.TypeName(v), value.Repr(v))
+	}
+	return n, nil
+}
+
+// notAddress refuses what is no address.
+func notAddress(v value.Value) error {
+	return fmt.Errorf("You must pass a valid IP address; %s is invalid", text(v))
+}
+
 func ipsubnet(_ *template.Call, a []value.Value) (value.Value, error) {
-	n, err := parseIP(a[0])
+	hasIndex := a[2] != nil
+	var index int64
+	if hasIndex {
+		var err error
+		if index, err = exactInt("index", a[2]); err != nil {
+			return nil, err
+		}
+	}
+	n, err := parseFamily(text(a[0]), 0)
 	if err != nil {
 		return false, nil
 	}
 	isNet := n.bits < width(n.addr)
-	if isNet {
-		n.addr = n.first()
-	}
+	n.addr = n.first()
 	q := text(a[1])
-	if q == "" {
+	if a[1] == nil || q == "" {
 		return n.String(), nil
 	}
 	bits, err := strconv.Atoi(q)
-	if err != nil {
-		return subnetIndex(n, q)
-	}
-	index, err := strconv.ParseInt(text(a[2]), 10, 64)
-	hasIndex := err == nil
 	switch {
-	case bits > width(n.addr) || bits < 0:
+	case err != nil || strings.HasPrefix(q, "-"):
+		return subnetIndex(n, q)
+	case bits > width(n.addr):
 		return false, nil
 	case bits < n.bits && isNet && !hasIndex:
 		return nil, fmt.Errorf("Requested subnet size of %d is invalid", bits)
 	case bits < n.bits && isNet && index != 0:
 		return false, nil
 	case bits < n.bits && isNet:
-		return fmt.Sprintf("%s/%d", n.addr, bits), nil
+		return fmt.Sprintf("%s/%d", ipText(n.addr), bits), nil
 	case bits < n.bits:
 		return supernet(n, bits, index)
 	case !isNet:
@@ -74,15 +94,16 @@ func supernet(n ipnet, bits int, index int64) (value.Value, error) {
 	if index < 0 || index >= sizes {
 		return false, nil
 	}
-	up := ipnet{addr: n.addr, bits: bits + int(index)}
-	return fmt.Sprintf("%s/%d", up.first(), up.bits), nil
+	up := ipnet{bits: bits + int(index)}
+	up.addr = ipnet{addr: n.addr, bits: up.bits}.first()
+	return up.String(), nil
 }
 
 // subnetAt is the subnet of that size at a place, or how many there are.
 func subnetAt(n ipnet, bits int, index int64, hasIndex bool) (value.Value, error) {
 	total := new(big.Int).Lsh(big.NewInt(1), uint(bits-n.bits))
 	if !hasIndex {
-		return value.FromBig(total), nil
+		return total.String(), nil
 	}
 	at := big.NewInt(index)
 	if index < 0 {
@@ -92,7 +113,7 @@ func subnetAt(n ipnet, bits int, index int64, hasIndex bool) (value.Value, error
 		return false, nil
 	}
 	a, _ := shift(n.first(), at.Lsh(at, uint(width(n.addr)-bits)))
-	return fmt.Sprintf("%s/%d", a, bits), nil
+	return fmt.Sprintf("%s/%d", numberText(a), bits), nil
 }
 
 // subnetIndex is the place of n, counted from 1, among the subnets of its size in a network.
@@ -106,23 +127,55 @@ func subnetIndex(n ipnet, network string) (value.Value, error) {
 	}
 	off := new(big.Int).Sub(toInt(n.first()), toInt(outer.first()))
 	off.Rsh(off, uint(width(n.addr)-n.bits))
-	return value.FromBig(off.Add(off, big.NewInt(1))), nil
+	return off.Add(off, big.NewInt(1)).String(), nil
 }
 
 func ipmath(_ *template.Call, a []value.Value) (value.Value, error) {
-	n, err := parseIP(a[0])
+	amount, err := exactInt("amount", a[1])
 	if err != nil {
-		return nil, fmt.Errorf("You must pass a valid IP address; %s is invalid", text(a[0]))
+		return nil, err
 	}
-	amount, err := integer(a[1])
-	if err != nil {
-		return nil, fmt.Errorf("You must pass an integer for arithmetic; %s is not a valid integer", text(a[1]))
+	n, err := parseIP(a[0])
+	if err != nil || n.number {
+		return nil, notAddress(a[0])
 	}
 	r, ok := shift(n.addr, big.NewInt(amount))
 	if !ok {
 		return nil, errors.New("result outside valid IP address boundary!")
 	}
-	return r.String(), nil
+	return ipText(r), nil
+}
+
+// ipcut is the first bits of an address, or the last where amount is negative.
+func ipcut(_ *template.Call, a []value.Value) (value.Value, error) {
+	amount, err := exactInt("amount", a[1])
+	if err != nil {
+		return nil, err
+	}
+	n, err := parseIP(a[0])
+	if err != nil || !n.plain || n.number {
+		return nil, notAddress(a[0])
+	}
+	var bits strings.Builder
+	for _, b := range n.addr.AsSlice() {
+		fmt.Fprintf(&bits, "%08b", b)
+	}
+	size, sep, base := 16, ":", 16
+	if n.addr.Is4() {
+		size, sep, base = 8, ".", 10
+	}
+	cut := bits.String()
+	if amount < 0 {
+		cut = cut[max(0, int64(len(cut))+amount):]
+	} else {
+		cut = cut[:min(int64(len(cut)), amount)]
+	}
+	var parts []string
+	for group := range slices.Chunk([]byte(cut), size) {
+		v, _ := strconv.ParseUint(string(group), 2, 16)
+		parts = append(parts, strconv.FormatUint(v, base))
+	}
+	return strings.Join(parts, sep), nil
 }
 
 func nthhost(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -130,79 +183,97 @@ func nthhost(_ *template.Call, a []value.Value) (value.Value, error) {
 	if err != nil {
 		return false, nil
 	}
-	i, err := integer(a[1])
+	i, err := integer(text(a[1]))
 	if err != nil {
 		return false, nil
 	}
 	r, ok := n.nth(i)
-	if !ok {
+	switch {
+	case !ok && i < 0:
+		return nil, errors.New("index out range for address range size!")
+	case !ok:
 		return false, nil
 	}
-	return r.String(), nil
+	return ipText(r), nil
 }
 
 func nthUsable(direction int64) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
+		offset, err := exactInt("offset", a[1])
+		if err != nil {
+			return nil, err
+		}
 		n, err := parseIP(a[0])
 		if err != nil {
 			return false, nil
 		}
-		offset, err := integer(a[1])
-		if err != nil {
-			return nil, fmt.Errorf("must pass in an integer: %w", err)
-		}
-		return usableAt(n, direction*offset), nil
+		return usableAt(n, big.NewInt(direction*offset))
 	}
+}
+
+// span is the numbers of the first and last address of a value. What is no address spans
+// nothing and counts as inside of everything that is none either.
+func span(v value.Value, usableOnly bool) (first, last *big.Int) {
+	n, err := parseFamily(text(v), 0)
+	if err != nil {
+		return new(big.Int), new(big.Int)
+	}
+	if usableOnly && !n.plain {
+		if f, l, ok := n.usable(); ok {
+			return toInt(f), toInt(l)
+		}
+	}
+	return toInt(n.first()), toInt(n.last())
+}
+
+func inSpan(v value.Value, first, last *big.Int) bool {
+	f, l := span(v, false)
+	return first.Cmp(f) <= 0 && l.Cmp(last) <= 0
+}
+
+// untupled is the elements of an argument that has to be a list.
+func untupled(v value.Value) ([]value.Value, error) {
+	if _, ok := v.(value.Tuple); ok {
+		return nil, errors.New("argument 'value' is of type tuple and we were unable to convert to list")
+	}
+	return items(v)
 }
 
 func networkIn(usableOnly bool) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
-		n, err := parseIP(a[0])
-		if err != nil {
-			return false, nil
-		}
-		inner, err := parseIP(a[1])
-		if err != nil {
-			return false, nil
-		}
-		if !usableOnly || !n.contains(inner) {
-			return n.contains(inner), nil
-		}
-		first, last, ok := n.usable()
-		return ok && first.Compare(inner.first()) <= 0 && inner.last().Compare(last) <= 0, nil
+		first, last := span(a[0], usableOnly)
+		return inSpan(a[1], first, last), nil
 	}
 }
 
 func reduceOnNetwork(_ *template.Call, a []value.Value) (value.Value, error) {
-	n, err := parseIP(a[1])
-	if err != nil {
-		return nil, fmt.Errorf("%s is no network", describe(a[1]))
-	}
-	vs, err := items(a[0])
+	first, last := span(a[1], false)
+	vs, err := untupled(a[0])
 	out := []value.Value{}
 	for _, v := range vs {
-		if x, err := parseIP(v); err == nil && n.contains(x) {
-			out = append(out, v)
+		s := ""
+		if v != nil {
+			s = text(v)
+		}
+		if inSpan(s, first, last) {
+			out = append(out, s)
 		}
 	}
 	return list(out), err
 }
 
 func cidrMerge(_ *template.Call, a []value.Value) (value.Value, error) {
-	if isText(a[0]) {
-		a[0] = list([]value.Value{a[0]})
-	}
-	vs, err := value.Iterate(a[0])
+	vs, err := untupled(a[0])
 	if err != nil {
-		return nil, fmt.Errorf("cidr_merge: expected iterable, got %s", value.Repr(a[0]))
+		return nil, err
 	}
 	var nets []ipnet
 	for _, v := range vs {
 		n, err := parseIP(v)
-		if err != nil {
-			return nil, fmt.Errorf("cidr_merge: invalid IPNetwork %s", text(v))
+		if err != nil || n.number {
+			return nil, fmt.Errorf("cidr_merge: error in netaddr:\ninvalid IPNetwork %s", text(v))
 		}
-		nets = append(nets, ipnet{addr: n.first(), bits: n.bits})
+		nets = append(nets, n)
 	}
 	switch action := text(a[1]); action {
 	case "merge":
@@ -218,7 +289,7 @@ func cidrMerge(_ *template.Call, a []value.Value) (value.Value, error) {
 func merged(nets []ipnet) []value.Value {
 	for {
 		slices.SortFunc(nets, func(a, b ipnet) int {
-			if c := a.addr.Compare(b.addr); c != 0 {
+			if c := a.first().Compare(b.first()); c != 0 {
 				return c
 			}
 			return a.bits - b.bits
@@ -231,8 +302,8 @@ func merged(nets []ipnet) []value.Value {
 				continue
 			}
 			if last >= 0 && out[last].bits == n.bits && n.bits > 0 {
-				up := ipnet{addr: out[last].addr, bits: n.bits - 1}
-				if up.isNetwork() && up.contains(n) {
+				up := ipnet{addr: out[last].first(), bits: n.bits - 1}
+				if up.addr == up.first() && up.contains(n) {
 					out[last] = up
 					joined = true
 					continue
@@ -254,16 +325,28 @@ func merged(nets []ipnet) []value.Value {
 
 // spanning is the smallest network that holds all.
 func spanning(nets []ipnet) (value.Value, error) {
-	if len(nets) < 2 {
-		return nil, errors.New("cidr_merge: a span needs at least two networks")
+	if len(nets) == 0 {
+		return nil, nil
 	}
-	span := nets[0]
+	low, all := nets[0], nets[0]
 	for _, n := range nets[1:] {
-		for span.bits > 0 && !span.contains(n) {
-			span = ipnet{addr: ipnet{addr: span.addr, bits: span.bits - 1}.first(), bits: span.bits - 1}
+		if n.addr.Is4() != all.addr.Is4() {
+			return nil, errors.New("cidr_merge: error in netaddr:\nIP sequence cannot contain both IPv4 and IPv6!")
+		}
+		if n.first().Less(low.first()) {
+			low = n
+		}
+		if all.first().Less(n.first()) {
+			all = n
 		}
 	}
-	return span.String(), nil
+	for all.bits > 0 && low.first().Less(all.first()) {
+		all.bits--
+	}
+	if len(nets) > 1 {
+		all.addr = all.first()
+	}
+	return all.String(), nil
 }
 
 func ip4Hex(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -285,25 +368,43 @@ func slaac(_ *template.Call, a []value.Value) (value.Value, error) {
 		return false, nil
 	}
 	mac, _, ok := parseMAC(text(a[1]))
+	id := []byte{mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
+	if !ok {
+		if id, ok = parseEUI64(text(a[1])); !ok {
+			return false, nil
+		}
+	}
+	at, ok := shift(n.first(), new(big.Int).SetBytes(id))
 	if !ok {
 		return false, nil
 	}
-	raw := n.first().As16()
-	copy(raw[8:], []byte{mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]})
-	return netip.AddrFrom16(raw).String(), nil
+	return ipText(at), nil
+}
+
+// parseEUI64 reads an interface identifier of eight octets.
+func parseEUI64(s string) ([]byte, bool) {
+	b, err := hex.DecodeString(strings.NewReplacer("-", "", ":", "").Replace(s))
+	if err != nil || len(b) != 8 || strings.Count(s, "-") != 7 && strings.Count(s, ":") != 7 {
+		return nil, false
+	}
+	b[0] ^= 2
+	return b, true
 }
 
 func ipv6form(_ *template.Call, a []value.Value) (value.Value, error) {
 	n, err := parseIP(a[0])
-	if err != nil || n.addr.Is4() {
-		return nil, fmt.Errorf("%s is no IPv6 address", describe(a[0]))
+	if err != nil || n.number || !n.plain {
+		return nil, notAddress(a[0])
 	}
-	switch form := text(a[1]); form {
+	switch text(a[1]) {
 	case "expand":
 		return n.addr.StringExpanded(), nil
 	case "compress":
 		return n.addr.String(), nil
 	case "x509":
+		if n.addr.Is4() {
+			return nil, notAddress(a[0])
+		}
 		var parts []string
 		for p := range strings.SplitSeq(n.addr.StringExpanded(), ":") {
 			p = strings.TrimLeft(p, "0")
@@ -313,14 +414,13 @@ func ipv6form(_ *template.Call, a []value.Value) (value.Value, error) {
 			parts = append(parts, p)
 		}
 		return strings.Join(parts, ":"), nil
-	default:
-		return nil, fmt.Errorf("ipv6form: unknown format %q", form)
 	}
+	return nil, fmt.Errorf("value of format must be one of: compress, expand, x509, got: %s", text(a[1]))
 }
 
 func usableRange(_ *template.Call, a []value.Value) (value.Value, error) {
 	n, err := parseIP(a[0])
-	if err != nil {
+	if err != nil || !isText(a[0]) {
 		return nil, fmt.Errorf("%s is no network", describe(a[0]))
 	}
 	if n.addr != n.first() {

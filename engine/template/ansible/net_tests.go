@@ -1,9 +1,12 @@
 package ansible
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
+	"fettle/engine/pyre"
 	"fettle/engine/template"
 	"fettle/engine/value"
 )
@@ -28,21 +31,24 @@ func init() {
 	address("ipv4_address", netip.Addr.Is4)
 	address("ipv6_address", isV6)
 	address("ipv4_netmask", func(a netip.Addr) bool { return a.Is4() && isMask(a, ipnet.mask) })
-	address("ipv4_hostmask", func(a netip.Addr) bool { return a.Is4() && isMask(a, ipnet.hostmask) })
+	address("ipv4_hostmask", func(a netip.Addr) bool { return a.Is4() && !a.IsUnspecified() && isMask(a, ipnet.hostmask) })
 	address("ipv6_ipv4_mapped", func(a netip.Addr) bool { return a.Is4In6() })
 	address("ipv6_sixtofour", func(a netip.Addr) bool { return within(a, "2002::/16") })
 	address("ipv6_teredo", func(a netip.Addr) bool { return within(a, "2001::/32") })
-	either("loopback", isLoopback)
-	either("multicast", isMulticast)
-	either("private", func(a netip.Addr) bool { return specialPurpose(a) })
-	either("public", func(a netip.Addr) bool { return !specialPurpose(a) && !within(a, "100.64.0.0/10") })
-	either("reserved", func(a netip.Addr) bool {
+	address("loopback", isLoopback)
+	address("multicast", isMulticast)
+	address("private", func(a netip.Addr) bool { return specialPurpose(a) })
+	address("public", func(a netip.Addr) bool { return !specialPurpose(a) && !within(a, "100.64.0.0/10") })
+	address("reserved", func(a netip.Addr) bool {
 		return within(a, "240.0.0.0/4", "::/8", "100::/8", "200::/7", "400::/6", "800::/5", "1000::/4", "4000::/3", "6000::/3", "8000::/3", "a000::/3", "c000::/3", "e000::/4", "f000::/5", "f800::/6", "fe00::/9")
 	})
-	either("unspecified", netip.Addr.IsUnspecified)
+	address("unspecified", netip.Addr.IsUnspecified)
 	test("ansible.utils.mac", "mac(mac)", func(_ *template.Call, a []value.Value) (bool, error) {
-		_, form, ok := parseMAC(text(a[0]))
-		return ok && form != 3, nil
+		if !isText(a[0]) {
+			return false, fmt.Errorf("expected string or bytes-like object, got '%s'", value.TypeName(a[0]))
+		}
+		m, err := macWritten.FullMatch(text(a[0]))
+		return m != nil, err
 	})
 	test("ansible.utils.in_network", "in_network(ip, network)", pair(func(a, b ipnet) bool { return b.contains(a) }))
 	test("ansible.utils.subnet_of", "subnet_of(a, b)", pair(func(a, b ipnet) bool { return b.contains(a) }))
@@ -66,10 +72,20 @@ func isMask(a netip.Addr, make func(ipnet) netip.Addr) bool {
 	return false
 }
 
+// macWritten is how hardware addresses are usually written.
+var macWritten = pyre.MustCompile(`[0-9a-f]{2}(:[0-9a-f]{2}){5}|[0-9a-f]{2}(-[0-9a-f]{2}){5}|[0-9a-f]{4}([.][0-9a-f]{4}){2}|[0-9a-f]{12}`, pyre.IgnoreCase|pyre.ASCII)
+
 // strictIP reads an address or a network without host bits, as Python's ipaddress does.
 func strictIP(v value.Value) (ipnet, bool) {
-	n, err := parseIP(v)
-	if err != nil || n.number && isText(v) || isText(v) && n.plain && padOctets(text(v)) != text(v) {
+	if !isText(v) {
+		return ipnet{}, false
+	}
+	s, zone, hasZone := strings.Cut(text(v), "%")
+	if hasZone && (zone == "" || !strings.Contains(s, ":") || strings.ContainsAny(zone, "%/")) {
+		return ipnet{}, false
+	}
+	n, err := parseIPText(s)
+	if err != nil || n.number {
 		return n, false
 	}
 	return n, n.plain || n.addr == n.first()
@@ -77,9 +93,8 @@ func strictIP(v value.Value) (ipnet, bool) {
 
 // specialPurpose is what Python calls private.
 func specialPurpose(a netip.Addr) bool {
-	return within(a, "0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/29", "192.0.0.170/31",
-		"192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32",
-		"::1/128", "::/128", "::ffff:0:0/96", "100::/64", "2001::/23", "2001:2::/48", "2001:db8::/32", "2001:10::/28", "fc00::/7", "fe80::/10")
+	a = a.Unmap()
+	return isPrivate(a) && !within(a, "100.64.0.0/10") || within(a, "3fff::/20")
 }
 
 func pair(ok func(a, b ipnet) bool) check {
