@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -146,6 +147,11 @@ func (pr *playRun) announceMeta(u *turn) {
 func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 	switch name {
 	case "flush_handlers":
+		if u.task.Handler {
+			pr.abort = &placed{at: u.task.Pos, err: errors.New("flush_handlers cannot be used as a handler")}
+			pr.ended = true
+			return true
+		}
 		w.startFlush(pr.handlers)
 		return false
 	case "end_play":

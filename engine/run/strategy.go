@@ -16,7 +16,7 @@ import (
 var strategies = map[string]func(*playRun){
 	"linear":      (*playRun).linear,
 	"free":        (*playRun).free,
-	"host_pinned": (*playRun).free,
+	"host_pinned": (*playRun).hostPinned,
 	"debug":       (*playRun).linear, // with the debugger on failures
 }
 
@@ -329,41 +329,64 @@ type finished struct {
 	out *outcome
 }
 
-// free: every host goes on as soon as it can.
-func (pr *playRun) free() {
+// free: every host goes on as soon as it can; the hosts take turns where forks are few.
+func (pr *playRun) free() { pr.unbound(true) }
+
+// hostPinned: as free, but a host that has begun goes on to its end before another one begins.
+func (pr *playRun) hostPinned() { pr.unbound(false) }
+
+func (pr *playRun) unbound(inTurn bool) {
 	results := make(chan finished)
-	busy := 0
-	for {
-		for _, w := range pr.walkers {
+	running := map[*plan.Task]int{}
+	for busy, first := 0, 0; ; busy-- {
+		for n := 0; n < len(pr.walkers); n++ {
 			if pr.r.stop.Err() != nil || pr.ended || busy >= pr.r.Forks {
 				break
 			}
-			for !w.busy {
-				v := pr.nextVertex(w)
-				if v == nil {
-					break
-				}
-				if isMeta(v.Task) {
-					pr.meta([]*walker{w}, v)
-					continue
-				}
-				u := pr.turn(w, v.Task)
-				pr.warnOnceOnly(u)
-				pr.announce(pr.nameTask(u), v.Task, 0)
-				w.busy = true
-				busy++
-				go func() { results <- finished{u, u.do(pr.r.ctx)} }()
+			at := (first + n) % len(pr.walkers)
+			u := pr.nextFree(pr.walkers[at], running)
+			if u == nil {
+				continue
 			}
+			if inTurn {
+				first, n = at+1, -1
+			}
+			running[u.origin]++
+			busy++
+			go func() { results <- finished{u, u.do(pr.r.ctx)} }()
 		}
 		if busy == 0 {
 			return
 		}
 		f := <-results
-		busy--
+		running[f.u.origin]--
 		f.u.w.busy = false
 		pr.takeAll([]*walker{f.u.w}, []*walker{f.u.w}, []*turn{f.u}, []*outcome{f.out})
 		pr.checkFailures()
 	}
+}
+
+// nextFree is the next task of a host that has nothing under way, unless throttle holds it back.
+func (pr *playRun) nextFree(w *walker, running map[*plan.Task]int) *turn {
+	for !w.busy {
+		v := pr.nextVertex(w)
+		if v == nil {
+			return nil
+		}
+		if isMeta(v.Task) {
+			pr.meta([]*walker{w}, v)
+			continue
+		}
+		u := pr.turn(w, v.Task)
+		if n := pr.throttle(u); n > 0 && running[v.Task] >= n {
+			return nil
+		}
+		pr.warnOnceOnly(u)
+		pr.announce(pr.nameTask(u), v.Task, 0)
+		w.busy = true
+		return u
+	}
+	return nil
 }
 
 // warnOnceOnly tells that the free strategies do not know run_once.

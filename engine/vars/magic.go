@@ -44,7 +44,7 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 		}
 	}
 	if name == "ansible_delegated_vars" && s.Delegate != nil {
-		return value.DictOf(s.Delegate.Name, s.Store.HostVars(s.Delegate, s.playDir())), true
+		return value.DictOf(s.Delegate.Name, s.delegateVars()), true
 	}
 	if s.Task != nil {
 		if v, ok := s.taskMagic(name); ok {
@@ -62,6 +62,17 @@ func (s *Scope) magic(name string) (value.Value, bool) {
 		return v.Value, true
 	}
 	return nil, false
+}
+
+// delegateVars are the variables of the host the task is delegated to, as this task sees them there:
+// but for inventory_hostname, which stays the name of the host that delegates.
+func (s *Scope) delegateVars() *value.Dict {
+	there := &Scope{Store: s.Store, Host: s.Store.Host(s.Delegate), Play: s.Play, Task: s.Task, Include: s.Include, PlayDir: s.PlayDir}
+	d := there.merge("vars")
+	if s.Host != nil {
+		d.SetString("inventory_hostname", s.Host.Inv.Name)
+	}
+	return d
 }
 
 func (s *Scope) taskMagic(name string) (value.Value, bool) {

@@ -117,7 +117,7 @@ func (s *scope) handlerItems(items []ast.Item) []*plan.Handler {
 				continue
 			}
 			if v.Block != nil {
-				s.c.diags.Add(diag.Errorf(v.Block.Pos, "keyword", "a block of imported tasks cannot be a handler"))
+				s.c.diags.Add(diag.Errorf(v.Block.Pos, "keyword", "Using a block as a handler is not supported."))
 				continue
 			}
 			one := &plan.Vertex{Kind: plan.VertexTask, Task: v.Task}

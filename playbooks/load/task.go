@@ -62,7 +62,7 @@ func (p *parser) items(n *yaml.Node, of string, handlers bool) []ast.Item {
 		case p.isBlock(e):
 			b := p.block(e, handlers)
 			if handlers && p.depth > 1 { // HND-18: ansible-core takes one level
-				p.Diags.Add(diag.Errorf(b.Pos, "keyword", "a block within a block cannot be a handler"))
+				p.Diags.Add(diag.Errorf(b.Pos, "keyword", "Using a block as a handler is not supported."))
 				continue
 			}
 			out = append(out, b)
