@@ -32,8 +32,13 @@ func init() {
 	general("counter", "(sequence)", counter)
 	general("version_sort", "(values, reverse=False)", versionSort)
 	general("crc32", "(value)", func(_ *template.Call, a []value.Value) (value.Value, error) {
+		if !isText(a[0]) {
+			return nil, fmt.Errorf("Invalid value type (<class '%s'>) for crc32 (%s)", value.TypeName(a[0]), text(a[0]))
+		}
 		return strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(text(a[0])))), 16), nil
 	})
+	general("reveal_ansible_type", "(data, alias=None)", revealType)
+	test("community.general.ansible_type", "ansible_type(data, dtype, alias=None)", isAnsibleType)
 	general("random_mac", "(value, seed=None)", randomMAC)
 	general("unicode_normalize", "(data, form='NFC')", unicodeNormalize)
 	general("from_csv", "(data, dialect='excel', fieldnames=None, delimiter=None, skipinitialspace=None, strict=None)", fromCSV)
@@ -53,6 +58,9 @@ func init() {
 
 // dictOf is Python's dict(pairs).
 func dictOf(v value.Value) (value.Value, error) {
+	if d, ok := v.(*value.Dict); ok {
+		return d, nil
+	}
 	vs, err := value.Iterate(v)
 	d := value.NewDict(len(vs))
 	for _, p := range vs {
@@ -176,6 +184,9 @@ func unicodeNormalize(_ *template.Call, a []value.Value) (value.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is not a valid form", text(a[1]))
 	}
+	if !isText(a[0]) {
+		return nil, fmt.Errorf("<class '%s'> is not a valid input type", value.TypeName(a[0]))
+	}
 	return f.String(text(a[0])), nil
 }
 
@@ -232,6 +243,9 @@ func csvRow(names, row []string) *value.Dict {
 }
 
 func fromINI(_ *template.Call, a []value.Value) (value.Value, error) {
+	if !isText(a[0]) {
+		return nil, fmt.Errorf("from_ini requires a str, got <class '%s'>", value.TypeName(a[0]))
+	}
 	f, err := parseINI(text(a[0]), true, false)
 	if err != nil {
 		return nil, fmt.Errorf("from_ini failed to parse given string: %w", err)
@@ -254,16 +268,24 @@ func toINI(_ *template.Call, a []value.Value) (value.Value, error) {
 		if !ok {
 			return nil, fmt.Errorf("to_ini failed to parse given dict: section %q is no dict", text(s.Key))
 		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
 		fmt.Fprintf(&b, "[%s]\n", text(s.Key))
 		for _, e := range section.Items() {
+			if e.Value == nil {
+				return nil, errors.New("to_ini failed to parse given dict:option values must be strings")
+			}
 			fmt.Fprintf(&b, "%s = %s\n", text(e.Key), strings.ReplaceAll(text(e.Value), "\n", "\n\t"))
 		}
-		b.WriteByte('\n')
 	}
 	return b.String(), nil
 }
 
 func accumulate(_ *template.Call, a []value.Value) (value.Value, error) {
+	if _, ok := a[0].(*value.Dict); ok {
+		return nil, fmt.Errorf("Invalid value type (<class 'dict'>) for accumulate (%s)", value.Repr(a[0]))
+	}
 	vs, err := value.Iterate(a[0])
 	out := []value.Value{}
 	for i, v := range vs {
@@ -277,7 +299,8 @@ func accumulate(_ *template.Call, a []value.Value) (value.Value, error) {
 	return list(out), err
 }
 
-var timeWords = pyre.MustCompile(`\s*(-?\d+)([a-zA-Z]+)\s*`, pyre.ASCII)
+// timeWord is a number and its unit.
+var timeWord = pyre.MustCompile(`(-?\d+)(\w+)`, 0)
 
 // unitSizes are milliseconds per unit, of those that do not depend on arguments.
 var unitSizes = map[string]float64{"ms": 1, "msec": 1, "msecs": 1, "millisecond": 1, "milliseconds": 1}
@@ -304,28 +327,28 @@ func unitMillis(unit string, year, month float64) (float64, bool) {
 
 func timeUnit(v value.Value, unit string, year, month value.Value) (value.Value, error) {
 	y, m := value.Float(year), value.Float(month)
-	fail := fmt.Errorf("to_time_unit() can not interpret following string: %s", text(v))
 	target, ok := unitMillis(unit, y, m)
 	if !ok {
 		return nil, fmt.Errorf("to_time_unit() can not convert to the following unit: %s", unit)
 	}
-	total, at := 0.0, 0
-	found, err := timeWords.FindAllMatches(text(v))
-	if err != nil {
-		return nil, err
+	if !isText(v) {
+		return nil, fmt.Errorf("'%s' object has no attribute 'split'", value.TypeName(v))
 	}
-	for _, w := range found {
-		start, end := w.Span(0)
-		ms, ok := unitMillis(w.Text(2), y, m)
-		num, isNum := value.ParseFloat(w.Text(1))
-		if start != at || !ok || !isNum {
-			return nil, fail
+	total := 0.0
+	for word := range strings.FieldsSeq(text(v)) {
+		w, err := timeWord.Match(word)
+		if err != nil {
+			return nil, err
 		}
-		total += num * ms
-		at = end
-	}
-	if len(found) == 0 || at != len(text(v)) {
-		return nil, fail
+		ms, ok := 0.0, false
+		if w != nil {
+			ms, ok = unitMillis(w.Text(2), y, m)
+		}
+		if !ok {
+			return nil, fmt.Errorf("to_time_unit() can not interpret following string: %s", text(v))
+		}
+		n, _ := value.ParseFloat(w.Text(1))
+		total += n * ms
 	}
 	return round12(total / target), nil
 }

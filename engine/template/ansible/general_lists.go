@@ -22,11 +22,13 @@ func listsFilter(name string) {
 	template.RegisterFilter("community.general."+name, func(c *template.Call) (value.Value, error) {
 		args := c.Args
 		if v, _ := c.Keyword("flatten"); isTrue(v) {
-			flat, err := flatten(nil, args, 1, false)
-			if err != nil {
-				return nil, err
-			}
-			args = flat
+			args = flattenLists(args)
+		}
+		if err := sameKind(name, args); err != nil {
+			return nil, err
+		}
+		if v, _ := c.Keyword("flatten"); len(args) == 1 && isTrue(v) {
+			return args[0], nil
 		}
 		lists, err := columns(args)
 		if err != nil {
@@ -37,6 +39,32 @@ func listsFilter(name string) {
 		}
 		return foldLists(name, lists)
 	})
+}
+
+// flattenLists opens the arguments that hold nothing but lists.
+func flattenLists(args []value.Value) []value.Value {
+	var out []value.Value
+	for _, arg := range args {
+		vs, err := value.Iterate(arg)
+		if err != nil || !isSequence(arg) || slices.ContainsFunc(vs, func(v value.Value) bool { return !isSequence(v) }) {
+			vs = []value.Value{arg}
+		}
+		out = append(out, vs...)
+	}
+	return out
+}
+
+// sameKind refuses to add a list to what is none, as the filters that add do.
+func sameKind(name string, args []value.Value) error {
+	if name != "lists_union" && name != "lists_symmetric_difference" || len(args) < 2 {
+		return nil
+	}
+	for _, arg := range args[1:] {
+		if l, r := value.TypeName(args[0]), value.TypeName(arg); l != r || l == "dict" || l == "range" {
+			return fmt.Errorf("can only concatenate %s (not %q) to %s", l, r, l)
+		}
+	}
+	return nil
 }
 
 func foldLists(name string, lists [][]value.Value) (value.Value, error) {
@@ -87,9 +115,20 @@ func listsMergeBy(c *template.Call, a []value.Value) (value.Value, error) {
 		return nil, errors.New("lists_mergeby needs lists and the name of the index")
 	}
 	index := a[len(a)-1]
-	lists, err := flatten(nil, a[:len(a)-1], 1, false)
-	if err != nil {
-		return nil, err
+	lists := flattenLists(a[:len(a)-1])
+	if len(a) > 2 {
+		lists = slices.DeleteFunc(slices.Clone(a[:len(a)-1]), func(v value.Value) bool { return isSequence(v) && !isTrue(v) })
+	}
+	if len(lists) == 1 {
+		return lists[0], nil
+	}
+	for _, l := range lists {
+		if !isSequence(l) {
+			return nil, fmt.Errorf("All arguments before the argument index for community.general.lists_mergeby must be lists. %s", describe(l))
+		}
+	}
+	if !isText(index) {
+		return nil, fmt.Errorf("First argument after the lists for community.general.lists_mergeby must be string. %s", describe(index))
 	}
 	dicts, err := flatten(nil, lists, 1, false)
 	if err != nil {
@@ -105,9 +144,6 @@ func listsMergeBy(c *template.Call, a []value.Value) (value.Value, error) {
 		default:
 			return nil, fmt.Errorf("lists_mergeby has no argument %q", k.Name)
 		}
-	}
-	if !mergeKinds[merge] {
-		return nil, fmt.Errorf("lists_mergeby: unknown list_merge %q", merge)
 	}
 	return mergeBy(dicts, index, recursive, merge)
 }
@@ -125,6 +161,9 @@ func mergeBy(dicts []value.Value, index value.Value, recursive bool, merge strin
 		}
 		merged := d
 		if old, had := byKey.Get(key); had {
+			if !mergeKinds[merge] {
+				return nil, fmt.Errorf("lists_mergeby: unknown list_merge %q", merge)
+			}
 			var err error
 			if merged, err = mergeDicts(old.(*value.Dict), d, recursive, merge); err != nil {
 				return nil, err

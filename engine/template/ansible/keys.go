@@ -70,7 +70,7 @@ func targets(names, kind value.Value) (func(key value.Value) (bool, error), erro
 	}, nil
 }
 
-func keepKeys(_ *template.Call, a []value.Value) (value.Value, error) {
+func keepKeys(c *template.Call, a []value.Value) (value.Value, error) {
 	switch a[0].(type) {
 	case *value.Dict, *value.List:
 	default:
@@ -79,6 +79,9 @@ func keepKeys(_ *template.Call, a []value.Value) (value.Value, error) {
 	is, err := targets(a[1], a[2])
 	if err != nil {
 		return nil, err
+	}
+	if c.Compat() > template.V219 {
+		return keepOlder(a[0], is, true)
 	}
 	return keep(a[0], is)
 }
@@ -129,6 +132,60 @@ func keepEntry(e value.Entry, is func(value.Value) (bool, error)) (val value.Val
 		}
 	}
 	return val, isTrue(val), err
+}
+
+// leaf tells what stands or falls with its key: scalars and lists of texts.
+func leaf(v value.Value) bool {
+	switch x := v.(type) {
+	case *value.Dict:
+		return false
+	case *value.List:
+		return !slices.ContainsFunc(x.Items(), func(e value.Value) bool { return !isText(e) })
+	}
+	return true
+}
+
+// keepOlder is keep before ansible.utils 3: what does not hold further dicts goes with its key; what gets empty is dropped, but not at
+// the top.
+func keepOlder(v value.Value, is func(value.Value) (bool, error), top bool) (value.Value, error) {
+	switch x := v.(type) {
+	case *value.List:
+		kept := []value.Value{}
+		for _, e := range x.Items() {
+			if leaf(e) {
+				kept = append(kept, e)
+				continue
+			}
+			r, err := keepOlder(e, is, false)
+			if err != nil {
+				return nil, err
+			}
+			if top || isTrue(r) {
+				kept = append(kept, r)
+			}
+		}
+		return list(kept), nil
+	case *value.Dict:
+		d := value.NewDict(x.Len())
+		for _, e := range x.Items() {
+			val, ok := e.Value, false
+			var err error
+			if leaf(val) {
+				ok, err = is(e.Key)
+			} else {
+				val, err = keepOlder(val, is, false)
+				ok = isTrue(val)
+			}
+			if err == nil && ok {
+				err = d.Set(e.Key, val)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return d, nil
+	}
+	return v, nil
 }
 
 func removeKeys(_ *template.Call, a []value.Value) (value.Value, error) {
@@ -241,9 +298,37 @@ func replaceKeys(_ *template.Call, a []value.Value) (value.Value, error) {
 	})
 }
 
+// flatKind refuses ways of matching that community.general does not know.
+func flatKind(kind string) error {
+	if kind == "equality" {
+		return errors.New("The matching_parameter must be one of ['equal', 'starts_with', 'ends_with', 'regex'].")
+	}
+	return nil
+}
+
+// textTarget refuses a target that names nothing.
+func textTarget(v value.Value, kind string) error {
+	if err := flatKind(kind); err != nil {
+		return err
+	}
+	if l, ok := v.(*value.List); ok && kind == "regex" && len(l.V) > 1 {
+		return errors.New("Single item is required in the target list if matching_parameter=regex.")
+	}
+	switch _, isList := v.(*value.List); {
+	case !isText(v) && !isList:
+		return fmt.Errorf("The target must be a string or a list. target is <class '%s'>.", value.TypeName(v))
+	case !isTrue(v):
+		return errors.New("The target can't be empty.")
+	}
+	return nil
+}
+
 // flatKeys keeps or removes keys of a list of dicts.
 func flatKeys(wanted bool) body {
 	return func(_ *template.Call, a []value.Value) (value.Value, error) {
+		if err := textTarget(a[1], text(a[2])); err != nil {
+			return nil, err
+		}
 		is, err := targets(a[1], a[2])
 		if err != nil {
 			return nil, err
@@ -259,6 +344,9 @@ func flatKeys(wanted bool) body {
 }
 
 func flatReplace(_ *template.Call, a []value.Value) (value.Value, error) {
+	if isSequence(a[1]) && !isTrue(a[1]) {
+		return nil, errors.New("The target can't be empty.")
+	}
 	rename, err := renames(a[1], a[2])
 	if err != nil {
 		return nil, err
@@ -285,6 +373,9 @@ func eachDict(v value.Value, put func(out *value.Dict, e value.Entry) error) (va
 		}
 		out := value.NewDict(d.Len())
 		for _, e := range d.Items() {
+			if !isText(e.Key) {
+				return nil, fmt.Errorf("Top level keys must be strings, %s is not", value.Repr(e.Key))
+			}
 			if err := put(out, e); err != nil {
 				return nil, err
 			}

@@ -255,6 +255,17 @@ func isPublic(a netip.Addr) bool {
 	return !isMulticast(a) && !isPrivate(a) && err != nil
 }
 
+// wasPrivate and wasPublic are how netaddr told them apart before its version 1.
+func wasPrivate(a netip.Addr) bool {
+	return isLinkLocal(a) || within(a, "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
+		"198.18.0.0/15", "239.192.0.0/14", "fc00::/7", "fec0::/10")
+}
+
+func wasPublic(a netip.Addr) bool {
+	_, err := maskBits(a)
+	return !isMulticast(a) && !wasPrivate(a) && !isLoopback(a) && err != nil
+}
+
 // reverseName is the name under in-addr.arpa or ip6.arpa.
 func reverseName(a netip.Addr) string {
 	var b strings.Builder

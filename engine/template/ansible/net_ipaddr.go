@@ -26,7 +26,7 @@ func init() {
 
 // ipaddrFilter makes ipaddr, or ipv4 and ipv6, which take one family only.
 func ipaddrFilter(name string, family int64) body {
-	return func(_ *template.Call, a []value.Value) (value.Value, error) {
+	return func(c *template.Call, a []value.Value) (value.Value, error) {
 		version := family
 		if version == 0 && isTrue(a[2]) {
 			n, err := integer(a[2])
@@ -37,6 +37,9 @@ func ipaddrFilter(name string, family int64) body {
 		}
 		if a[1] == nil {
 			a[1] = ""
+		}
+		if q := text(a[1]); c.Compat() > template.V219 && (q == "private" || q == "public") {
+			a[1] = q + " before netaddr 1"
 		}
 		return ipValue(name, a[0], a[1], version)
 	}
@@ -153,16 +156,20 @@ func init() {
 		"6to4":             give(ip6to4),
 		"private":          class(isPrivate),
 		"public":           class(isPublic),
-		"link-local":       class(isLinkLocal),
-		"loopback":         class(isLoopback),
-		"multicast":        class(isMulticast),
-		"unicast":          class(func(a netip.Addr) bool { return !isMulticast(a) }),
-		"first_usable":     usable(func(_ ipnet, first, _ netip.Addr) value.Value { return numberText(first) }),
-		"last_usable":      usable(func(_ ipnet, _, last netip.Addr) value.Value { return numberText(last) }),
-		"range_usable":     usable(func(_ ipnet, first, last netip.Addr) value.Value { return numberText(first) + "-" + numberText(last) }),
-		"next_usable":      nextUsable(1),
-		"previous_usable":  nextUsable(-1),
-		"peer":             ipPeer,
+
+		"private before netaddr 1": class(wasPrivate),
+		"public before netaddr 1":  class(wasPublic),
+
+		"link-local":      class(isLinkLocal),
+		"loopback":        class(isLoopback),
+		"multicast":       class(isMulticast),
+		"unicast":         class(func(a netip.Addr) bool { return !isMulticast(a) }),
+		"first_usable":    usable(func(_ ipnet, first, _ netip.Addr) value.Value { return numberText(first) }),
+		"last_usable":     usable(func(_ ipnet, _, last netip.Addr) value.Value { return numberText(last) }),
+		"range_usable":    usable(func(_ ipnet, first, last netip.Addr) value.Value { return numberText(first) + "-" + numberText(last) }),
+		"next_usable":     nextUsable(1),
+		"previous_usable": nextUsable(-1),
+		"peer":            ipPeer,
 	}
 	for alias, name := range map[string]string{
 		"ip": "address", "gw": "gateway", "host/prefix": "gateway", "hostnet": "gateway", "router": "gateway", "address/prefix": "gateway",
