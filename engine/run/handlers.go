@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/event"
@@ -9,7 +10,7 @@ import (
 	"fettle/engine/value"
 )
 
-// notify marks the handlers that a changed task names.
+// notify keeps the names that a changed task notifies; between handlers, they are marked at once.
 func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 	if len(u.task.Notify) == 0 || !notifies(out) {
 		return
@@ -32,14 +33,36 @@ func (pr *playRun) notify(w *walker, u *turn, out *outcome) {
 				pr.ended = true
 				return
 			}
-			for _, h := range hs {
-				if !w.notified[h] {
-					w.notified[h] = true
-					pr.r.emit(event.Notified{Host: w.host.Name, Handler: name})
-				}
+			if w.flushing() {
+				pr.mark(w, name, hs)
+				continue
+			}
+			if !slices.Contains(w.notices, name) {
+				w.notices = append(w.notices, name)
+				pr.r.emit(event.Note{Text: "Notification for handler " + name + " has been saved.", Level: 2})
 			}
 		}
 	}
+}
+
+// mark has the handlers run that a notification reaches.
+func (pr *playRun) mark(w *walker, name string, hs []*plan.Handler) {
+	for _, h := range hs {
+		if !w.notified[h] {
+			w.notified[h] = true
+			pr.r.emit(event.Notified{Host: w.host.Name, Handler: name})
+		}
+	}
+}
+
+// flush enters the handlers that a host's notifications reach by now: of handlers of one name
+// those that came last, even after the notification.
+func (pr *playRun) flush(w *walker) {
+	for _, name := range w.notices {
+		pr.mark(w, name, pr.findHandlers(name))
+	}
+	w.notices = nil
+	w.startFlush(pr.handlers)
 }
 
 // notified renders the names of a notify: in a loop for every item, changed or not.

@@ -152,7 +152,7 @@ func (pr *playRun) metaOn(name string, w *walker, u *turn) (all bool) {
 			pr.ended = true
 			return true
 		}
-		w.startFlush(pr.handlers)
+		pr.flush(w)
 		return false
 	case "end_play":
 		for _, o := range pr.walkers {

@@ -362,7 +362,7 @@ func (pr *playRun) move(w *walker, u *turn, out *outcome) (broken bool) {
 
 // forceHandlers lets a failed host run its pending handlers before it leaves.
 func (pr *playRun) forceHandlers(w *walker, base *frame, from *plan.Vertex) {
-	if !pr.forced || len(w.notified) == 0 || w.afterFlush || from == nil {
+	if !pr.forced || len(w.notified)+len(w.notices) == 0 || w.afterFlush || from == nil {
 		return
 	}
 	for v := from; v != nil; v = v.Next {

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"fettle/engine/plan"
 	"fettle/engine/value"
 	"fettle/engine/vars"
@@ -16,11 +18,12 @@ type walker struct {
 
 	failed      bool // failed for good in this play
 	unreachable bool
-	absent      bool // rescued from an include that failed: not in later plays
-	struck      bool // rescued from a failure of another host (any_errors_fatal): not in later plays
-	ended       bool // end_host and its like: done without failure
-	left        bool // by end_host
-	busy        bool // free strategy: a task is under way
+	absent      bool     // rescued from an include that failed: not in later plays
+	struck      bool     // rescued from a failure of another host (any_errors_fatal): not in later plays
+	ended       bool     // end_host and its like: done without failure
+	left        bool     // by end_host
+	busy        bool     // free strategy: a task is under way
+	notices     []string // names notified since the last flush
 	notified    map[*plan.Handler]bool
 	afterFlush  bool            // failed, but handlers are forced: ends after the next flush
 	doneRoles   map[string]bool // by roleKey: through
@@ -255,6 +258,11 @@ func index(f *frame) int {
 		return f.order()*(1<<12) + f.at.Index
 	}
 	return f.at.Index
+}
+
+// flushing: the host is among handlers.
+func (w *walker) flushing() bool {
+	return slices.ContainsFunc(w.stack, func(f *frame) bool { return f.handlers })
 }
 
 // startFlush enters the pending handlers, in the order they are defined.
