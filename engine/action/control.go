@@ -151,8 +151,11 @@ func assert(_ context.Context, c *Call) (*value.Dict, error) {
 	for _, cond := range conds {
 		ok, err := c.T.Cond(cond)
 		if err != nil {
-			return value.DictOf("changed", false, "failed", true, "assertion", source(cond), "evaluated_to", false,
-				"msg", "the conditional check failed: "+err.Error()), nil
+			var syntax *template.Error
+			if errors.As(err, &syntax) && syntax.Syntax {
+				return nil, err
+			}
+			return nil, fmt.Errorf("Error while evaluating conditional: %w", err)
 		}
 		if ok {
 			continue

@@ -89,6 +89,7 @@ type ItemResult struct {
 	Status Status
 	Label  value.Value   // loop_control.label or the item
 	Result *value.Dict   // masked, as shown
+	Places []diag.Pos    // that a failure of the playbook's own text is about, the innermost first
 	Diff   []value.Value // of this item, with --diff
 	// Delegated is the host the item really ran on, when another.
 	Delegated string
@@ -107,6 +108,7 @@ type HostResult struct {
 	Ignored bool
 	Rescued bool        // failed, but a rescue section takes over
 	Result  *value.Dict // masked, as shown; nil for tasks without a result
+	Places  []diag.Pos  // that a failure of the playbook's own text is about, the innermost first
 	Loop    bool        // the items were reported one by one
 	Elapsed time.Duration
 	// Delegated is the host the task really ran on, when another.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fettle/engine/diag"
 	"fettle/engine/event"
 	templates "fettle/engine/template/ansible"
 	"fettle/engine/value"
@@ -302,12 +303,30 @@ func (a *ansible) tail(t *event.Task, d *value.Dict) string {
 	return " => " + a.dump(d, always)
 }
 
+// origin tells where in the playbook's own text a failure comes from.
+func (a *ansible) origin(at []diag.Pos, d *value.Dict) {
+	if len(at) == 0 || d == nil {
+		return
+	}
+	msg, _ := d.GetString("msg")
+	for _, name := range []string{"changed_when_result", "failed_when_result"} {
+		if text, ok := d.GetString(name); ok && value.TypeName(text) == "str" {
+			msg = text
+		}
+	}
+	text := "[ERROR]: " + value.Str(msg)
+	for _, p := range at {
+		text += "\nOrigin: " + p.String()
+	}
+	fmt.Fprintln(a.notes(), a.color(text, red)+"\n")
+}
+
 // failure is the result of a failed task; debug shows its message as when it does not fail.
 func (a *ansible) failure(t *event.Task, d *value.Dict) string {
-	if t.Module == "ansible.builtin.debug" && d != nil && isTrue(d, "_ansible_verbose_always") {
-		return a.dump(onlyDebug(d), true)
+	if t.Module == "ansible.builtin.debug" && d != nil {
+		return a.dump(onlyDebug(d), isTrue(d, "_ansible_verbose_always"))
 	}
-	return a.dump(d, false)
+	return a.dump(d, d != nil && isTrue(d, "_ansible_verbose_always"))
 }
 
 // onlyDebug is what is shown of debug: the message alone, or the variable.
@@ -345,6 +364,7 @@ func (a *ansible) item(x event.ItemResult) {
 		a.line(code, "%s: [%s] => (item=%s)%s", word, host, label, a.tail(x.Task, x.Result))
 	case event.Failed, event.Unreachable:
 		a.of(x.Task)
+		a.origin(x.Places, x.Result)
 		a.diffs(x.Diff)
 		a.path(x.Task)
 		a.failed(red, "failed: [%s] (item=%s) => %s", host, label, a.failure(x.Task, x.Result))
@@ -392,6 +412,7 @@ func (a *ansible) host(x event.HostResult) {
 	case event.Failed:
 		a.of(x.Task)
 		if !x.Loop {
+			a.origin(x.Places, x.Result)
 			a.diffs(x.Diff)
 			a.path(x.Task)
 			a.failed(red, "fatal: [%s]: FAILED! => %s", host, a.failure(x.Task, x.Result))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"fettle/engine/diag"
 	"fettle/engine/event"
 	"fettle/engine/value"
 
@@ -274,6 +275,11 @@ func failureText(d *value.Dict) string {
 	if m, ok := d.GetString("msg"); ok {
 		parts = append(parts, strings.TrimRight(value.Str(m), "\n"))
 	}
+	for _, name := range []string{"changed_when_result", "failed_when_result"} {
+		if v, _ := d.GetString(name); v != nil && value.TypeName(v) == "str" {
+			parts = append(parts, value.Str(v))
+		}
+	}
 	if rc, ok := d.GetString("rc"); ok {
 		parts = append(parts, "exit code "+value.Str(rc))
 	}
@@ -336,6 +342,7 @@ func (h *human) group(r hostLine, hosts []string) {
 	h.println(line)
 	if text := h.text(r.HostResult.Result, r.Task, r.Status); text != "" && !r.Loop {
 		h.indent(text, st)
+		h.places(r.Places)
 		if r.Status == event.Failed && !r.Task.Pos.IsZero() {
 			h.println(h.style.dim.Render("      at " + r.Task.Pos.String()))
 		}
@@ -344,6 +351,13 @@ func (h *human) group(r hostLine, hosts []string) {
 	h.diffs(r.Diff)
 	if r.Status == event.Changed {
 		h.noteChange(r, hosts)
+	}
+}
+
+// places tells what a failure of the playbook's own text is about.
+func (h *human) places(at []diag.Pos) {
+	for _, p := range at {
+		h.println(h.style.dim.Render("      in " + p.String()))
 	}
 }
 

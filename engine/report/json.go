@@ -63,6 +63,13 @@ func record(e event.Event) *value.Dict {
 		if x.Delegated != "" {
 			d.SetString("delegated_to", x.Delegated)
 		}
+		if len(x.Places) > 0 {
+			at := value.NewList()
+			for _, p := range x.Places {
+				at.V = append(at.V, p.String())
+			}
+			d.SetString("places", at)
+		}
 		if len(x.Diff) > 0 {
 			d.SetString("diff", &value.List{V: x.Diff})
 		}

@@ -52,8 +52,8 @@ func (u *turn) arguments(j *job) error {
 		}
 		v, err := u.t.Render(e.Value)
 		if err != nil {
-			return &taskError{what: fmt.Sprintf("finalization of task args for %q", u.task.Module),
-				err: &placed{at: u.argAt(name), err: fmt.Errorf("error while resolving value for %q: %w", name, err)}}
+			return &taskError{what: fmt.Sprintf("Finalization of task args for '%s' failed", u.task.Module),
+				err: &placed{at: u.argAt(name), err: fmt.Errorf("Error while resolving value for '%s': %w", name, err)}}
 		}
 		if v == value.Value(value.Omit) {
 			out.Delete(name)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fettle/engine/action"
+	"fettle/engine/diag"
 	"fettle/engine/event"
 	"fettle/engine/mask"
 	"fettle/engine/runner"
@@ -256,7 +257,7 @@ func (u *turn) finish(j *job, res callResult) itemOutcome {
 	u.showFacts(d)
 	if err := u.overrule(d); err != nil {
 		d.SetString("failed", true)
-		d.SetString("msg", u.r.Masker.String(errorText(err)))
+		_, o.at = failure(err)
 	}
 	o.status = statusOf(d)
 	if o.status == event.Failed {
@@ -269,13 +270,15 @@ func (u *turn) finish(j *job, res callResult) itemOutcome {
 }
 
 func (u *turn) finishError(o itemOutcome, err error) itemOutcome {
+	var msg string
+	msg, o.at = failure(err)
 	if transport.IsUnreachable(err) {
 		o.status, o.ignored = event.Unreachable, u.ignoreUnreachable
-		o.result = value.DictOf("changed", false, "unreachable", true, "msg", u.r.Masker.String(errorText(err)))
+		o.result = value.DictOf("changed", false, "unreachable", true, "msg", u.r.Masker.String(msg))
 		return o
 	}
 	o.status, o.ignored = event.Failed, u.ignore
-	o.result = value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(errorText(err)))
+	o.result = value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(msg))
 	var timedOut *timeoutError
 	if errors.As(err, &timedOut) {
 		o.result.SetString("timedout", value.DictOf("period", int64(timedOut.period.Seconds())))
@@ -347,8 +350,7 @@ func (u *turn) overrule(d *value.Dict) error {
 	if len(u.task.ChangedWhen) > 0 {
 		ok, _, err := u.conditions(u.task.ChangedWhen)
 		if err != nil {
-			d.SetString("changed_when_result", conditionText(err))
-			return &taskError{what: "conditional check of changed_when", err: err}
+			return u.verdict(d, "changed_when_result", err)
 		}
 		d.SetString("changed", ok)
 	}
@@ -356,13 +358,19 @@ func (u *turn) overrule(d *value.Dict) error {
 		u.t.Forget()
 		ok, _, err := u.conditions(u.task.FailedWhen)
 		if err != nil {
-			d.SetString("failed_when_result", conditionText(err))
-			return &taskError{what: "conditional check of failed_when", err: err}
+			return u.verdict(d, "failed_when_result", err)
 		}
 		d.SetString("failed", ok)
 		d.SetString("failed_when_result", ok)
 	}
 	return nil
+}
+
+// verdict notes the error of a condition beside the module's own message.
+func (u *turn) verdict(d *value.Dict, name string, err error) error {
+	err = &taskError{conditional, err}
+	d.SetString(name, u.r.Masker.String(words(err, func(diag.Pos) {})))
+	return err
 }
 
 func statusOf(d *value.Dict) event.Status {

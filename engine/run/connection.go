@@ -60,10 +60,21 @@ func (s *settings) keyword(a plan.Attr) (value.Value, error) {
 	return s.mask.Reveal(v), nil
 }
 
+// inKeyword names the keyword whose value is wrong, by the variable that goes before it.
+func inKeyword(name string, err error) error {
+	name = strings.TrimPrefix(name, "ansible_")
+	if name == "user" {
+		name = "remote_user"
+	}
+	return &taskError{"Error processing keyword '" + name + "'", err}
+}
+
 func (s *settings) text(dflt string, kw plan.Attr, names ...string) (string, error) {
 	v, err := s.variable(names...)
 	if err == nil && v == nil {
-		v, err = s.keyword(kw)
+		if v, err = s.keyword(kw); err != nil {
+			err = inKeyword(names[0], err)
+		}
 	}
 	if err != nil || v == nil {
 		return dflt, err
@@ -86,7 +97,9 @@ func (s *settings) number(dflt int, kw plan.Attr, names ...string) (int, error) 
 func (s *settings) flag(dflt bool, kw plan.Attr, names ...string) (bool, error) {
 	v, err := s.variable(names...)
 	if err == nil && v == nil {
-		v, err = s.keyword(kw)
+		if v, err = s.keyword(kw); err != nil {
+			err = inKeyword(names[0], err)
+		}
 	}
 	if err != nil || v == nil {
 		return dflt, err

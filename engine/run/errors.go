@@ -3,9 +3,11 @@ package run
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"fettle/engine/diag"
-	"fettle/engine/value"
+	"fettle/engine/template"
 )
 
 // placed is an error with the place in a playbook where it arose.
@@ -24,21 +26,64 @@ func (e *placed) Unwrap() error { return e.err }
 
 // taskError says which part of a task failed.
 type taskError struct {
-	what string // "conditional check"
+	what string // "Error while evaluating conditional"
 	err  error
 }
 
-func (e *taskError) Error() string { return fmt.Sprintf("the %s failed: %v", e.what, e.err) }
+func (e *taskError) Error() string { return e.what + ": " + e.err.Error() }
 func (e *taskError) Unwrap() error { return e.err }
 
-// errorText is an error's text for the msg of a result.
-func errorText(err error) string {
-	var d *diag.Diagnostic
-	if errors.As(err, &d) && error(d) == err {
+// failure is the msg of a result for an error of the task itself, in Ansible 2.19's words, and
+// the places it speaks of, the innermost first.
+func failure(err error) (msg string, at []diag.Pos) {
+	msg = words(err, func(p diag.Pos) {
+		if !p.IsZero() && !slices.Contains(at, p) {
+			at = append(at, p)
+		}
+	})
+	var inTask *taskError
+	var inTemplate *template.Error
+	if errors.As(err, &inTask) || errors.As(err, &inTemplate) {
+		msg = "Task failed: " + msg
+	}
+	return msg, at
+}
+
+// words is an error's text without the places in it, which are told one by one, inner ones first.
+func words(err error, place func(diag.Pos)) string {
+	switch e := err.(type) {
+	case *template.Error:
+		place(e.At)
+		for _, u := range e.Used {
+			place(u.At)
+		}
+		return e.Text()
+	case *placed:
+		text := words(e.err, place)
+		place(e.at)
+		return text
+	case *taskError:
+		var syntax *template.Error
+		if text := words(e.err, place); e.what != conditional || !errors.As(e.err, &syntax) || !syntax.Syntax {
+			return e.what + ": " + text
+		} else {
+			return text
+		}
+	case *diag.Diagnostic:
+		place(e.At)
+		d := *e
+		d.At = diag.Pos{}
 		return d.Error()
 	}
-	return err.Error()
+	text, inner := err.Error(), errors.Unwrap(err)
+	if inner == nil {
+		return text
+	}
+	return strings.Replace(text, inner.Error(), words(inner, place), 1)
 }
+
+// conditional is what a taskError says of a condition.
+const conditional = "Error while evaluating conditional"
 
 // optionError is a value that Ansible counts among the wrong options of a run.
 type optionError struct{ text string }
@@ -47,17 +92,4 @@ func (e *optionError) Error() string { return e.text }
 
 func badOption(format string, args ...any) error {
 	return &optionError{fmt.Sprintf(format, args...)}
-}
-
-// conditionText is what a condition's own result says of an error in it, without the place.
-func conditionText(err error) string {
-	var p *placed
-	if errors.As(err, &p) {
-		err = p.err
-	}
-	var undefined *value.UndefinedError
-	if errors.As(err, &undefined) {
-		err = undefined
-	}
-	return "Error while evaluating conditional: " + err.Error()
 }

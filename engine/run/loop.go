@@ -148,9 +148,13 @@ func (u *turn) loopItems() ([]value.Value, error) {
 		return value.Iterate(x)
 	case string:
 		// A string that is not a template's result is an error; so is one that is.
-		return nil, fmt.Errorf("invalid data passed to 'loop', it requires a list, got this instead: %s", x)
+		return nil, notItems("str")
 	}
-	return nil, fmt.Errorf("invalid data passed to 'loop', it requires a list, got this instead: %s", value.Str(v))
+	return nil, notItems(value.TypeName(v))
+}
+
+func notItems(kind string) error {
+	return fmt.Errorf("The `loop` value must resolve to a 'list', not '%s'.", kind)
 }
 
 // lookupItems are the items of with_<lookup>.
@@ -380,7 +384,7 @@ func (u *turn) breaks(o *itemOutcome) bool {
 	}
 	ok, _, err := u.conditions(u.task.Loop.BreakWhen)
 	if err != nil {
-		*o = u.failed(&taskError{what: "break_when condition", err: err})
+		*o = u.failed(&taskError{conditional, err})
 		return true
 	}
 	return ok

@@ -45,7 +45,7 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 			ok, _, err := u.conditions(task.When)
 			if err != nil {
 				pr.announce(pr.nameTask(u), task, 1)
-				pr.abort = &placed{at: task.Pos, err: &taskError{what: "conditional check", err: err}}
+				pr.abort = &placed{at: task.Pos, err: &taskError{conditional, err}}
 				pr.ended = true
 				return
 			}

@@ -281,12 +281,12 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 				r.emit(e)
 			}
 			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,
-				Result: u.shownIf(o.result, hidden), Ignored: o.ignored,
+				Result: u.shownIf(o.result, hidden), Places: o.at, Ignored: o.ignored,
 				Diff: u.diffs(out, o), Delegated: o.delegated, Address: o.address})
 		}
 	}
 	r.emit(event.HostResult{At: now, Host: w.host.Name, Task: ev, Status: out.status, Ignored: out.ignored, Rescued: rescued,
-		Result: u.shown(out.result), Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Address: out.address, Diff: u.hostDiffs(out)})
+		Result: u.shown(out.result), Places: out.at, Loop: out.isLoop, Elapsed: out.elapsed, Delegated: out.delegated, Address: out.address, Diff: u.hostDiffs(out)})
 	for _, name := range [2]string{"warnings", "deprecations"} {
 		pr.warnings(u, out, name)
 	}

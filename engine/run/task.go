@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fettle/engine/action"
+	"fettle/engine/diag"
 	"fettle/engine/event"
 	"fettle/engine/plan"
 	"fettle/engine/runner"
@@ -49,6 +50,7 @@ type outcome struct {
 	status    event.Status
 	ignored   bool
 	result    *value.Dict // what is registered
+	at        []diag.Pos  // the places that a failure speaks of
 	items     []itemOutcome
 	isLoop    bool
 	delegated string
@@ -67,6 +69,7 @@ type itemOutcome struct {
 	label   value.Value
 	item    value.Value
 	result  *value.Dict
+	at      []diag.Pos // the places that a failure speaks of
 	retries []event.Retry
 	// delegated is the host the item ran on, when another.
 	delegated string
@@ -146,12 +149,12 @@ func (u *turn) do(ctx context.Context) (out *outcome) {
 		return u.loop(ctx)
 	}
 	res := u.one(ctx, nil)
-	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}, includes: u.includesOf(res)}
+	return &outcome{status: res.status, ignored: res.ignored, result: res.result, at: res.at, items: []itemOutcome{res}, includes: u.includesOf(res)}
 }
 
 func (u *turn) failure(err error) *outcome {
 	res := u.failed(err)
-	return &outcome{status: res.status, ignored: res.ignored, result: res.result, items: []itemOutcome{res}}
+	return &outcome{status: res.status, ignored: res.ignored, result: res.result, at: res.at, items: []itemOutcome{res}}
 }
 
 // resolveAction finds the module of a task whose module name is a template.
@@ -270,7 +273,7 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 	}
 	ok, cond, err := u.conditions(u.task.When)
 	if err != nil {
-		return fail(&taskError{what: "conditional check", err: err})
+		return fail(&taskError{conditional, err})
 	}
 	if !ok {
 		u.delegate = ""
@@ -342,7 +345,7 @@ func (u *turn) delegation(j *job) error {
 	v, err := u.t.Render(a.Value)
 	if err != nil {
 		u.delegate = value.Str(rawText(a.Value))
-		return fmt.Errorf("delegate_to: %w", err)
+		return err
 	}
 	if v == nil || v == value.Value(value.Omit) {
 		return nil
@@ -436,7 +439,7 @@ func (u *turn) environment() ([]string, error) {
 	for _, a := range u.task.Environment {
 		v, err := u.renderEnvironment(a.Value)
 		if err != nil {
-			return nil, fmt.Errorf("environment: %w", err)
+			return nil, &taskError{"Error processing keyword 'environment'", err}
 		}
 		for _, part := range asList(v) {
 			d, ok := part.(*value.Dict)
@@ -527,7 +530,7 @@ func (u *turn) retryKeywords() (retries int, delay time.Duration, err error) {
 	retries, delay = 3, 5*time.Second
 	s := &settings{u.t, u.r.Masker}
 	if v, err := s.keyword(u.task.Retries); err != nil {
-		return 0, 0, fmt.Errorf("retries: %w", err)
+		return 0, 0, inKeyword("retries", err)
 	} else if v != nil {
 		n, ok := value.Int(v)
 		if !ok {
@@ -540,7 +543,7 @@ func (u *turn) retryKeywords() (retries int, delay time.Duration, err error) {
 		retries = max(int(n), 0)
 	}
 	if v, err := s.keyword(u.task.Delay); err != nil {
-		return 0, 0, fmt.Errorf("delay: %w", err)
+		return 0, 0, inKeyword("delay", err)
 	} else if v != nil {
 		f, ferr := number(v)
 		if ferr != nil {
@@ -572,7 +575,7 @@ func (u *turn) untilHolds(o *itemOutcome) (bool, error) {
 	}
 	ok, _, err := u.conditions(u.task.Until)
 	if err != nil {
-		return false, &taskError{what: "conditional check", err: err}
+		return false, &taskError{conditional, err}
 	}
 	return ok, nil
 }
@@ -602,6 +605,7 @@ func (u *turn) failed(err error) itemOutcome {
 	if errors.As(err, &unreachable) {
 		return u.finish(&job{}, callResult{err: err})
 	}
-	res := value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(errorText(err)))
-	return itemOutcome{status: event.Failed, ignored: u.ignore, result: res}
+	msg, at := failure(err)
+	res := value.DictOf("changed", false, "failed", true, "msg", u.r.Masker.String(msg))
+	return itemOutcome{status: event.Failed, ignored: u.ignore, result: res, at: at}
 }

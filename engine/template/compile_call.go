@@ -349,7 +349,8 @@ func (c *compiler) filter(x *nFilter) ev {
 		if err := a.eval(f, call, o); err != nil {
 			return nil, u.place(x.p, err)
 		}
-		r, err := call.softened(p.run(call))
+		r, err := p.run(call)
+		r, err = call.softened(refused("filter", x.n, r, err))
 		f.rt.c.done(call)
 		if err != nil {
 			return nil, u.place(x.p, err)
@@ -398,7 +399,7 @@ func (c *compiler) test(x *nTest) ev {
 		if un, ok := r.(*value.Undefined); ok && err == nil {
 			err = &value.UndefinedError{Undefined: un}
 		}
-		r, err = call.softened(r, err)
+		r, err = call.softened(refused("test", x.n, r, err))
 		f.rt.c.done(call)
 		if err != nil {
 			return nil, u.place(x.p, err)

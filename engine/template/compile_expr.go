@@ -519,16 +519,22 @@ func noAttr(v value.Value, name string) *value.Undefined {
 	return &value.Undefined{Name: name, Owner: objectName(v)}
 }
 
-func objectName(v value.Value) string {
-	switch x := v.(type) {
-	case nil:
-		return "None"
-	case *value.Dict:
-		return "dict object"
-	case *value.Secret:
-		return objectName(x.V)
+// noItem speaks of keys that are false as Jinja2 does, Ansible does not see them as names.
+func noItem(v, key value.Value) *value.Undefined {
+	u := &value.Undefined{Name: value.Str(key), Owner: objectName(v)}
+	if is, err := value.Truth(key); err == nil && !is {
+		u.Hint = u.Owner + " object has no element " + value.Repr(key)
+	} else {
+		u.Hint = "object of type '" + u.Owner + "' has no attribute " + value.Repr(key)
 	}
-	return value.TypeName(v) + " object"
+	return u
+}
+
+func objectName(v value.Value) string {
+	if s, ok := v.(*value.Secret); ok {
+		return objectName(s.V)
+	}
+	return value.TypeName(v)
 }
 
 // getItem is v[key]: an item, else for a text key an attribute.
@@ -556,7 +562,7 @@ func getItem(v, key value.Value) (value.Value, error) {
 	if _, err := hashable(key); err != nil {
 		return &value.Undefined{Hint: err.Error()}, nil
 	}
-	return &value.Undefined{Name: value.Str(key), Hint: objectName(v) + " has no element " + value.Repr(key)}, nil
+	return noItem(v, key), nil
 }
 
 func hashable(k value.Value) (bool, error) {

@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"fettle/engine/diag"
 	"fettle/engine/value"
@@ -15,6 +16,7 @@ type Error struct {
 	At     diag.Pos
 	Used   []diag.Related
 	Syntax bool
+	Expr   bool   // of an expression without braces
 	Hint   string // did you mean ...
 	Err    error
 }
@@ -27,6 +29,45 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Text is the message in the words of Ansible 2.19, without the place.
+func (e *Error) Text() string {
+	var refused *pluginError
+	var none *noLookup
+	switch {
+	case e.Syntax && e.Expr:
+		return "Syntax error in expression: " + e.Msg
+	case e.Syntax:
+		return "Syntax error in template: " + e.Msg
+	case e.Err == nil || e.Err == errRecursive || IsUndefined(e.Err) || errors.As(e.Err, &refused) || errors.As(e.Err, &none):
+		return e.Msg
+	}
+	return "Error rendering template: " + e.Msg
+}
+
+// pluginError is the error of a filter, test or lookup.
+type pluginError struct {
+	kind, name string
+	err        error
+}
+
+func (e *pluginError) Error() string {
+	return fmt.Sprintf("The %s plugin '%s' failed: %v", e.kind, e.name, e.err)
+}
+func (e *pluginError) Unwrap() error { return e.err }
+
+// refused names the filter or test that ends with err. What has a place has a name as well.
+func refused(kind, name string, v value.Value, err error) (value.Value, error) {
+	var placed *Error
+	var limit *limitError
+	if err == nil || IsUndefined(err) || errors.As(err, &placed) || errors.As(err, &limit) {
+		return v, err
+	}
+	if !strings.Contains(name, ".") {
+		name = "ansible.builtin." + name
+	}
+	return v, &pluginError{kind, name, err}
+}
 
 // Diagnostic is the error as a diagnostic.
 func (e *Error) Diagnostic() *diag.Diagnostic {

@@ -145,7 +145,7 @@ func TestLookupErrors(t *testing.T) {
 	if len(warned) != 1 {
 		t.Errorf("got warnings %q, want one", warned)
 	}
-	if got := run1(c, "{{ lookup('nope') }}"); !strings.Contains(got, "lookup plugin (nope) not found") {
+	if got := run1(c, "{{ lookup('nope') }}"); !strings.Contains(got, "The lookup plugin 'nope' was not found") {
 		t.Errorf("got %s", got)
 	}
 }

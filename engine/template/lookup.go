@@ -24,13 +24,20 @@ func init() {
 func (c *Context) Query(name string, terms []value.Value, kw []value.Keyword) ([]value.Value, error) {
 	l := plugins.lookups[short(name)]
 	if l == nil {
-		msg := fmt.Sprintf("lookup plugin (%s) not found", name)
-		if hint := diag.DidYouMean(name, LookupNames()); hint != "" {
-			msg += ": " + hint
-		}
-		return nil, errors.New(msg)
+		return nil, &noLookup{name}
 	}
 	return l(c, terms, kw)
+}
+
+// noLookup is the error of a lookup plugin that does not exist.
+type noLookup struct{ name string }
+
+func (e *noLookup) Error() string {
+	msg := fmt.Sprintf("The lookup plugin '%s' was not found.", e.name)
+	if hint := diag.DidYouMean(e.name, LookupNames()); hint != "" {
+		msg += " " + hint
+	}
+	return msg
 }
 
 // lookupCall is one call of lookup or query.
@@ -139,7 +146,10 @@ func (l *lookupCall) failed(c *Context, err error) (value.Value, error) {
 		if IsUndefined(err) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("the lookup plugin '%s' failed: %w", l.name, err)
+		if none := (*noLookup)(nil); errors.As(err, &none) {
+			return nil, err
+		}
+		return nil, &pluginError{"lookup", l.name, err}
 	}
 	if l.errors == "warn" {
 		c.Warnf(l.at, "lookup", "lookup plugin '%s' failed: %v", l.name, err)

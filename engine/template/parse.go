@@ -64,7 +64,7 @@ func parseBare(src string, c Syntax) (t *tree, err error) {
 	at := p.pos()
 	x := p.expr(true)
 	if p.cur().t != tVarEnd {
-		p.fail("chunk after expression: unexpected '%s'", p.cur().text())
+		p.fail("chunk after expression: unexpected '%s'", p.found())
 	}
 	_, whole := x.(*nEmbed)
 	return &tree{body: []node{&sPrint{x, at}}, escapedQuote: l.escapedQuote, embedded: p.embedded, whole: whole}, nil
@@ -139,28 +139,46 @@ func (t *token) text() string {
 	return t.s
 }
 
+// found describes the current token: a bare expression ends as a template does.
+func (p *parser) found() string {
+	if p.ended() {
+		return "end of template"
+	}
+	return p.cur().text()
+}
+
+func (p *parser) ended() bool { return p.cur().t == tEOF || p.bare && p.cur().t == tVarEnd }
+
+// want fails: the current token is none of the kind that must stand here.
+func (p *parser) want(kind string) {
+	if p.ended() {
+		p.fail("unexpected end of template, expected '%s'.", kind)
+	}
+	p.fail("expected token '%s', got '%s'", kind, p.found())
+}
+
 func (p *parser) needOp(s string) {
 	if !p.skipOp(s) {
-		p.fail("expected token '%s', got '%s'", s, p.cur().text())
+		p.want(s)
 	}
 }
 
 func (p *parser) needKw(s string) {
 	if !p.skipKw(s) {
-		p.fail("expected token '%s', got '%s'", s, p.cur().text())
+		p.want(s)
 	}
 }
 
 func (p *parser) name() string {
 	if p.cur().t != tName {
-		p.fail("expected token 'name', got '%s'", p.cur().text())
+		p.want("name")
 	}
 	return p.adv().s
 }
 
 func (p *parser) needBlockEnd() {
 	if p.cur().t != tBlockEnd {
-		p.fail("expected token 'end of statement block', got '%s'", p.cur().text())
+		p.want("end of statement block")
 	}
 	p.i++
 }
@@ -185,7 +203,7 @@ func (p *parser) sub(ends []string) []node {
 			p.i++
 			x := p.tuple(false, true, nil, false)
 			if p.cur().t != tVarEnd {
-				p.fail("expected token 'end of print statement', got '%s'", p.cur().text())
+				p.want("end of print statement")
 			}
 			p.i++
 			out = append(out, &sPrint{x, at})
@@ -427,7 +445,7 @@ func (p *parser) fromStmt(at pos) node {
 	}
 	p.context(&n.withC)
 	if len(n.names) == 0 {
-		p.fail("expected token 'name', got '%s'", p.cur().text())
+		p.fail("expected token 'name', got '%s'", p.found())
 	}
 	return n
 }

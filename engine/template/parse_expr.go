@@ -44,7 +44,7 @@ func (p *parser) tuple(simple, cond bool, ends []string, paren bool) node {
 		return xs[0]
 	}
 	if !paren {
-		p.fail("expected an expression, got '%s'", p.cur().text())
+		p.fail("Expected an expression, got '%s'", p.found())
 	}
 	return &nTuple{}
 }
@@ -230,7 +230,7 @@ func (p *parser) primary() node {
 			return p.dictDisplay(at)
 		}
 	}
-	p.fail("unexpected '%s'", t.text())
+	p.fail("unexpected '%s'", p.found())
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (c *Context) reader(err error) *Context {
 		return nil
 	}
 	var u *value.UndefinedError
-	if !errors.As(err, &u) || u.Undefined.Owner != "str object" && !strings.HasPrefix(u.Undefined.Hint, "str object has no") {
+	if !errors.As(err, &u) || u.Undefined.Owner != "str" {
 		return nil
 	}
 	return &Context{e: c.e, ctx: c.ctx, scope: c.scope, search: c.search, busy: c.busy, depth: c.depth, steps: c.steps, warned: c.warned, readBack: true}

@@ -112,7 +112,11 @@ func compileBare(src string, at diag.Pos) *unit {
 			}
 		}
 	}
-	return finish(t, err, "", at, 0)
+	u := finish(t, err, "", at, 0)
+	if e, ok := u.err.(*Error); ok {
+		e.Expr = true
+	}
+	return u
 }
 
 // finish compiles a tree, or makes a unit that tells the error. header is the number of lines

@@ -121,7 +121,7 @@ type Object interface {
 type Undefined struct {
 	Name string // the innermost name that was missing
 	Hint string // the whole message, when it is not just "'NAME' is undefined"
-	// Owner is what the attribute Name was missing in ("dict object"), when there is no Hint.
+	// Owner is what the attribute Name was missing in (its type), when there is no Hint.
 	Owner string
 	// Soft is the result of an inline if without else: it prints as nothing.
 	Soft bool
@@ -140,7 +140,7 @@ func (u *Undefined) Message() string {
 		return u.Hint
 	}
 	if u.Owner != "" {
-		return "'" + u.Owner + "' has no attribute '" + u.Name + "'"
+		return "object of type '" + u.Owner + "' has no attribute " + Repr(u.Name)
 	}
 	return "'" + u.Name + "' is undefined"
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"fettle/modules"
@@ -40,7 +41,7 @@ func (c run) do(ctx context.Context, h *modules.Host) (r modules.Result[commandR
 	zero := 0
 	r.Data = commandReturn{Cmd: c.cmd, StdoutLines: []string{}, StderrLines: []string{}}
 	if err := canEnter(c.target.Chdir); err != nil {
-		r.Data.Message = "Unable to change directory before execution: " + err.Error()
+		r.Data.Message = "Unable to change directory before execution: " + pythonError(err, c.target.Chdir)
 		return r, modules.Failf("%s", r.Data.Message)
 	}
 	r.Data.Rc = &zero
@@ -86,16 +87,26 @@ func (c run) notStarted(r modules.Result[commandReturn], err error) (modules.Res
 		r.Data.Message = err.Error()
 		return r, err
 	}
-	rc := 257
+	rc, text := 257, err.Error()
 	if se := (*modules.StartError)(nil); errors.As(err, &se) {
-		rc = int(se.Errno)
+		rc, text = int(se.Errno), pythonError(se.Errno, c.argv[0])
 	}
 	r.Data.Rc = &rc
 	if words, ok := c.cmd.([]string); ok {
 		r.Data.Cmd = modules.Sh(words...)
 	}
-	r.Data.Message = "Error executing command: " + err.Error()
+	r.Data.Message = "Error executing command: " + text
 	return r, modules.Failf("%s", r.Data.Message)
+}
+
+// pythonError is the system's error as Python prints it: playbooks look for these words.
+func pythonError(err error, path string) string {
+	var no syscall.Errno
+	if !errors.As(err, &no) {
+		return err.Error()
+	}
+	text := no.Error()
+	return fmt.Sprintf("[Errno %d] %s: b'%s'", int(no), strings.ToUpper(text[:1])+text[1:], path)
 }
 
 func (t commandTarget) input() io.Reader {
@@ -129,7 +140,7 @@ func canEnter(dir string) error {
 		return err
 	}
 	if !fi.IsDir() {
-		return fmt.Errorf("%s is no directory", dir)
+		return syscall.ENOTDIR
 	}
 	return nil
 }

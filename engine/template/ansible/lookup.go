@@ -207,6 +207,14 @@ func searchPath(c *template.Context) []string {
 	return c.Search()
 }
 
+// missingFile is the error of a file that is nowhere on the search path.
+type missingFile struct{ name string }
+
+func (e *missingFile) Error() string {
+	return fmt.Sprintf("Unable to access the file '%s': File not found.", e.name)
+}
+func (e *missingFile) Is(target error) bool { return target == fs.ErrNotExist }
+
 // findFile finds name below kind (files, templates, vars) of the search path.
 func findFile(c *template.Context, kind, name string) (string, error) {
 	name = expandUser(name)
@@ -215,7 +223,7 @@ func findFile(c *template.Context, kind, name string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("could not locate file in lookup: %s: %w", name, fs.ErrNotExist)
+	return "", &missingFile{name}
 }
 
 func candidates(c *template.Context, kind, name string) []string {
