@@ -118,6 +118,7 @@ type Role struct {
 	Path            string // its directory
 	Pos             diag.Pos
 	Parents         []*Role   // who depends on or includes it, nearest first (dep chain)
+	Included        bool      // brought in by a task, not as a dependency
 	Defaults, Vars  []*VarSet // own and of dependencies, lowest precedence first
 	Entry           *VarSet   // the vars of the entry that uses it: its own tasks and its dependencies see them
 	Params          *VarSet   // parameters where it is used

@@ -38,10 +38,16 @@ func (r *Role) fullName() string {
 	return r.Name
 }
 
+// parents are told of the roles with a task that brings in the one below; of a dependency they are
+// not (observed with 2.19.11).
 func (r *Role) parents(what func(*Role) string) (value.Value, bool) {
 	l := value.NewList()
+	child := r
 	for _, p := range r.Parents {
-		l.V = append(l.V, what(p))
+		if child.Included {
+			l.V = append(l.V, what(p))
+		}
+		child = p
 	}
-	return l, len(r.Parents) > 0
+	return l, len(l.V) > 0
 }

@@ -321,7 +321,7 @@ func (a *ansible) origin(at []diag.Pos, d *value.Dict) {
 	fmt.Fprintln(a.notes(), a.color(text, red)+"\n")
 }
 
-// failure is the result of a failed task; debug shows its message as when it does not fail.
+// failure is the result of a task that failed or was skipped; debug shows its message as when it does not fail.
 func (a *ansible) failure(t *event.Task, d *value.Dict) string {
 	if t.Module == "ansible.builtin.debug" && d != nil {
 		return a.dump(onlyDebug(d), isTrue(d, "_ansible_verbose_always"))
@@ -334,7 +334,7 @@ func onlyDebug(d *value.Dict) *value.Dict {
 	if m, ok := d.GetString("msg"); ok {
 		return value.DictOf("msg", m)
 	}
-	hidden := map[string]bool{"changed": true, "failed": true, "skipped": true, "invocation": true, "ansible_loop_var": true,
+	hidden := map[string]bool{"changed": true, "failed": true, "skipped": true, "skip_reason": true, "invocation": true, "ansible_loop_var": true,
 		"ansible_index_var": true, "ansible_loop": true}
 	out := value.NewDict(1)
 	for _, e := range d.Entries() {
@@ -371,14 +371,14 @@ func (a *ansible) item(x event.ItemResult) {
 	case event.Skipped:
 		if !a.o.HideSkipped {
 			a.of(x.Task)
-			a.line(cyan, "skipping: [%s] => (item=%s) %s", host, label, a.skipTail(x.Result))
+			a.line(cyan, "skipping: [%s] => (item=%s) %s", host, label, a.skipTail(x.Task, x.Result))
 		}
 	}
 }
 
-func (a *ansible) skipTail(d *value.Dict) string {
+func (a *ansible) skipTail(t *event.Task, d *value.Dict) string {
 	if a.o.Verbosity > 0 && d != nil {
-		return "=> " + a.dump(d, false)
+		return "=> " + a.failure(t, d)
 	}
 	return ""
 }
@@ -405,7 +405,7 @@ func (a *ansible) host(x event.HostResult) {
 			a.of(x.Task)
 			tail := ""
 			if a.o.Verbosity > 0 && x.Result != nil && !x.Loop {
-				tail = " => " + a.dump(x.Result, false)
+				tail = " => " + a.failure(x.Task, x.Result)
 			}
 			a.line(cyan, "skipping: [%s]%s", host, tail)
 		}

@@ -76,7 +76,7 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 	}
 	j.async = seconds
 	res := u.send(ctx, []*job{j})[0]
-	if seconds == 0 || poll == 0 || res.err != nil || u.check {
+	if seconds == 0 || poll == 0 || res.err != nil {
 		return res
 	}
 	return u.awaitJob(ctx, j, res, seconds, poll)
@@ -124,9 +124,7 @@ func (u *turn) send(ctx context.Context, jobs []*job) []callResult {
 	if u.task.Binary == "" {
 		c.Binary = ""
 	}
-	if !u.check {
-		c.Async = jobs[0].async
-	}
+	c.Async = jobs[0].async
 	streams := u.streams()
 	open := map[sourceKey]func() (io.ReadCloser, error){}
 	for i, j := range jobs {

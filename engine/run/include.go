@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/diag"
@@ -170,6 +171,11 @@ func (pr *playRun) expand(p pendingInclude) (*plan.Expansion, error) {
 
 // adopt makes the handlers and, when it is public, the variables of an included role the play's.
 func (pr *playRun) adopt(x *plan.Expansion) {
+	if x.Role != nil {
+		pr.included = append(pr.included, slices.DeleteFunc(slices.Clone(x.Roles), func(r *plan.Role) bool { return r == x.Role })...)
+		pr.included = append(pr.included, x.Role)
+		defer pr.setMagic()
+	}
 	if pr.adopted[x] {
 		return
 	}

@@ -56,9 +56,8 @@ func (pr *playRun) meta(set []*walker, v *plan.Vertex) {
 				w.advance()
 				continue
 			}
-			pr.announceMeta(u)
 		}
-		if task.Handler && ignoresWhen(name) {
+		if !task.Implicit {
 			pr.announceMeta(u)
 		}
 		if note := metaDone(name, w, task); note != "" && !task.Implicit {
@@ -139,7 +138,11 @@ func metaOnce(name string) bool {
 
 func (pr *playRun) announceMeta(u *turn) {
 	if ev := pr.nameTask(u); ev != pr.current || u.task.Handler {
-		pr.announce(ev, u.task, 1)
+		hosts := 1
+		if pr.unordered {
+			hosts = 0
+		}
+		pr.announce(ev, u.task, hosts)
 	}
 }
 

@@ -31,8 +31,10 @@ type playRun struct {
 	flushes      map[*plan.Vertex]bool
 	seq          int
 	maxFail      float64
-	abort        error // ends the run
-	fatal        bool  // any_errors_fatal struck: nobody goes on
+	unordered    bool         // strategy free or host_pinned
+	included     []*plan.Role // by tasks, as often as that happened
+	abort        error        // ends the run
+	fatal        bool         // any_errors_fatal struck: nobody goes on
 	forced       bool
 	ended        bool // meta: end_play
 	debug        bool // strategy debug
@@ -184,12 +186,11 @@ func (pr *playRun) batches(t *template.Context, drive func(*playRun)) error {
 		if pr.abort != nil {
 			return pr.abort
 		}
-		if pr.ended || r.ended || r.stop.Err() != nil {
-			break
-		}
-		if failed == len(batch) || pr.fatal {
+		if pr.fatal || failed == len(batch) && !pr.ended {
 			// Nobody of the batch is left: the hosts that wait are not touched.
 			r.ended = true
+		}
+		if pr.ended || r.ended || r.stop.Err() != nil {
 			break
 		}
 	}
@@ -316,8 +317,8 @@ func (pr *playRun) setMagic() {
 	m.Set("ansible_play_name", pr.name, at)
 	m.Set("playbook_dir", pr.play.Dir, at)
 	var own, dependent []string
-	for _, role := range pr.vars.Roles() {
-		if len(role.Parents) == 0 {
+	for _, role := range slices.Concat(pr.play.Roles, pr.included) {
+		if len(role.Parents) == 0 || role.Included {
 			own = append(own, role.Name)
 		} else {
 			dependent = append(dependent, role.Name)
@@ -328,7 +329,7 @@ func (pr *playRun) setMagic() {
 		slices.Sort(names)
 		return list(slices.Compact(names))
 	}
-	roles := unique(own)
+	roles := list(own)
 	m.Set("ansible_play_role_names", roles, at)
 	m.Set("ansible_dependent_role_names", unique(dependent), at)
 	m.Set("ansible_role_names", unique(append(slices.Clone(own), dependent...)), at)

@@ -193,7 +193,7 @@ func (p *playRun) eventTask(t *plan.Task) *event.Task {
 	}
 	e := &event.Task{ID: t.ID, Action: t.Action, Module: t.Module, Pos: t.Pos, Tags: t.Tags, Handler: t.Handler}
 	e.Check = p.r.checkMode(&t.Keywords)
-	if t.Role != nil {
+	if t.Role != nil && t.Module != "ansible.builtin.include_role" { // Ansible names the role that comes alone
 		e.Role = t.Role.Name
 	}
 	if t.Name.Set {

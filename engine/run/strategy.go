@@ -336,6 +336,7 @@ func (pr *playRun) free() { pr.unbound(true) }
 func (pr *playRun) hostPinned() { pr.unbound(false) }
 
 func (pr *playRun) unbound(inTurn bool) {
+	pr.unordered = true
 	results := make(chan finished)
 	running := map[*plan.Task]int{}
 	for busy, first := 0, 0; ; busy-- {

@@ -62,7 +62,7 @@ func (s *scope) useRole(name string, r *ast.RoleUse, parts *roleParts, over *boo
 		s.c.diags.Add(d)
 		return nil
 	}
-	role := &plan.Role{Name: name, FQName: found.fq, Path: found.path, Pos: r.Pos, Public: !s.c.opts.PrivateRoles}
+	role := &plan.Role{Name: name, FQName: found.fq, Path: found.path, Pos: r.Pos, Public: !s.c.opts.PrivateRoles, Included: parts != nil}
 	if strings.ContainsRune(name, '/') && !strings.HasSuffix(found.path, "/"+name) {
 		role.Name = filepath.Base(name)
 	}
