@@ -223,7 +223,13 @@ func (s *settings) extra(connection string, defaults map[string]string) (map[str
 		if err != nil {
 			return nil, err
 		}
-		if v != nil {
+		switch m := v.(type) {
+		case nil:
+		case *value.Dict: // environments
+			if out[n], err = (value.JSON{}).Encode(m); err != nil {
+				return nil, fmt.Errorf("variable %s: %w", n, err)
+			}
+		default:
 			out[n] = value.Str(v)
 		}
 	}
@@ -245,6 +251,9 @@ func (r *run) become(s *settings, task *plan.Task) (*runner.Become, error) {
 		return nil, err
 	}
 	b.Method = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(b.Method, "ansible.builtin."), "community.general."), "ansible.legacy.")
+	by := d.BecomeBy[b.Method]
+	d.BecomeExe, d.BecomeFlags, d.BecomeUser = or(by.Exe, d.BecomeExe), or(by.Flags, d.BecomeFlags), or(by.User, d.BecomeUser)
+	d.BecomePassword = or(d.BecomePassword, by.Password) // -K wins
 	m := "ansible_" + b.Method + "_"
 	if b.Method == "sudosu" {
 		m = "ansible_sudo_"

@@ -84,12 +84,16 @@ type Connection struct {
 	BecomeMethod, BecomeUser  string
 	BecomePassword            string // asked with -K
 	BecomeExe, BecomeFlags    string
+	BecomeBy                  map[string]BecomeDefaults // what is set for one method only
 	SSHArgs                   string
 	CommonArgs, ExtraArgs     string
 	HostKeyChecking           bool
 	Timeout, Retries          int
 	Vars                      map[string]string // connection variables that settings give: the inventory wins
 }
+
+// BecomeDefaults are the settings of one become method; empty ones leave the general ones.
+type BecomeDefaults struct{ Exe, Flags, User, Password string }
 
 // Exit codes as ansible-playbook's.
 const (

@@ -94,11 +94,11 @@ func (t *Target) Key() string {
 var variables = map[string]string{
 	"ssh":     "ansible_sshpass_prompt ansible_ssh_executable ansible_ssh_pkcs11_provider",
 	"openssh": "ansible_ssh_executable ansible_ssh_pkcs11_provider",
-	"docker":  "ansible_docker_host ansible_docker_user ansible_docker_extra_args ansible_docker_timeout ansible_docker_executable",
-	"podman":  "ansible_podman_host ansible_podman_executable ansible_podman_extra_args",
+	"docker":  "ansible_docker_host ansible_docker_user ansible_docker_extra_args ansible_docker_privileged ansible_docker_working_dir ansible_docker_extra_env",
+	"podman":  "ansible_podman_host ansible_podman_executable ansible_podman_extra_args ansible_podman_working_directory ansible_podman_extra_env",
 	"kubectl": kubectlVariables("kubectl") + " ansible_kubectl_pod ansible_kubectl_container ansible_kubectl_namespace",
 	"oc":      kubectlVariables("oc") + " ansible_oc_pod ansible_oc_container ansible_oc_namespace",
-	"chroot":  "ansible_chroot_exe ansible_executable",
+	"chroot":  "ansible_chroot_exe ansible_chroot_disable_root_check ansible_executable",
 	"nspawn":  "ansible_nspawn_user",
 	"nsenter": "ansible_nsenter_pid",
 }

@@ -20,6 +20,7 @@ import (
 	"fettle/engine/template"
 	_ "fettle/engine/template/ansible" // filters, tests and lookups register themselves
 	"fettle/engine/transport"
+	"fettle/engine/transport/become"
 	"fettle/engine/transport/container"
 	"fettle/engine/transport/local"
 	"fettle/engine/transport/openssh"
@@ -394,7 +395,7 @@ func (ss *session) connection(ctx context.Context) (run.Connection, error) {
 
 // pluginSettings are those of the plugins for ssh and becoming, which win over the general ones.
 func (ss *session) pluginSettings(d *run.Connection) {
-	o, c := ss.o, ss.cfg
+	c := ss.cfg
 	if c.IsSet("ssh:timeout") {
 		d.Timeout = c.Int("ssh:timeout")
 	}
@@ -402,32 +403,41 @@ func (ss *session) pluginSettings(d *run.Connection) {
 		d.HostKeyChecking = c.Bool("ssh:host_key_checking")
 	}
 	d.Vars = map[string]string{}
-	for name, setting := range map[string]string{"ansible_sshpass_prompt": "ssh:sshpass_prompt", "ansible_ssh_executable": "ssh:ssh_executable",
-		"ansible_ssh_pkcs11_provider": "ssh:pkcs11_provider"} {
+	for name, setting := range connectionSettings {
 		if c.IsSet(setting) {
 			d.Vars[name] = c.String(setting)
 		}
 	}
-	become := func(exe, flags, user, password string) {
-		if c.IsSet(exe) {
-			d.BecomeExe = c.String(exe)
+	d.BecomeBy = map[string]run.BecomeDefaults{}
+	for _, m := range become.Methods() {
+		if m == "runuser" {
+			continue // it has none
 		}
-		if c.IsSet(flags) {
-			d.BecomeFlags = c.String(flags)
+		plugin, b := m, run.BecomeDefaults{}
+		if m == "sudosu" {
+			plugin = "sudo"
+		} else if c.IsSet(plugin + ":become_exe") {
+			b.Exe = c.String(plugin + ":become_exe")
 		}
-		if c.IsSet(user) && o.becomeUser == "" {
-			d.BecomeUser = c.String(user)
+		if c.IsSet(plugin + ":become_flags") {
+			b.Flags = c.String(plugin + ":become_flags")
 		}
-		if c.IsSet(password) {
-			d.BecomePassword = c.String(password)
+		if c.IsSet(plugin+":become_user") && ss.o.becomeUser == "" {
+			b.User = c.String(plugin + ":become_user")
 		}
+		if c.IsSet(plugin + ":become_pass") {
+			b.Password = c.String(plugin + ":become_pass")
+		}
+		d.BecomeBy[m] = b
 	}
-	switch d.BecomeMethod {
-	case "sudo", "ansible.builtin.sudo":
-		become("sudo:become_exe", "sudo:become_flags", "sudo:become_user", "sudo:become_pass")
-	case "su", "ansible.builtin.su":
-		become("su:become_exe", "su:become_flags", "su:become_user", "su:become_pass")
-	}
+}
+
+// connectionSettings are those that stand for variables of connections.
+var connectionSettings = map[string]string{
+	"ansible_sshpass_prompt": "ssh:sshpass_prompt", "ansible_ssh_executable": "ssh:ssh_executable", "ansible_ssh_pkcs11_provider": "ssh:pkcs11_provider",
+	"ansible_docker_extra_args": "docker:docker_extra_args", "ansible_docker_privileged": "docker:privileged", "ansible_docker_working_dir": "docker:working_dir",
+	"ansible_podman_executable": "podman:podman_executable", "ansible_podman_extra_args": "podman:podman_extra_args",
+	"ansible_chroot_exe": "chroot:chroot_exe", "ansible_chroot_disable_root_check": "chroot:disable_root_check", "ansible_nsenter_pid": "nsenter:nsenter_pid",
 }
 
 func first(texts ...string) string {

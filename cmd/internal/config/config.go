@@ -28,6 +28,8 @@ type Setting struct {
 	Env     []string
 	INI     []string // section.key
 	Choices []string
+	// Collection: it belongs to a plugin that ansible-core does not have, and does not list.
+	Collection bool
 }
 
 // Plugin tells that the setting belongs to a plugin.
@@ -89,7 +91,9 @@ func load(environ []string, cwd, global string) (*Config, *diag.List) {
 	return c, diags
 }
 
-func settings() []*Setting {
+func settings() []*Setting { return append(parseSettings(table), collectionSettings()...) }
+
+func parseSettings(table string) []*Setting {
 	var out []*Setting
 	list := func(s string) []string {
 		if s == "-" {
@@ -102,7 +106,7 @@ func settings() []*Setting {
 		if strings.HasPrefix(line, "#") || len(f) != 6 {
 			continue
 		}
-		out = append(out, &Setting{f[0], f[1], f[2], list(f[3]), list(f[4]), list(f[5])})
+		out = append(out, &Setting{Name: f[0], Type: f[1], Default: f[2], Env: list(f[3]), INI: list(f[4]), Choices: list(f[5])})
 	}
 	return out
 }
@@ -183,7 +187,7 @@ func (c *Config) set(s *Setting, env map[string]string, file *iniFile, diags *di
 		return
 	}
 	c.values[s.Name] = item{v, origin}
-	if given && !supported(s.Name) {
+	if given && !s.Collection && !supported(s.Name) {
 		c.warnUnsupported(s, origin, at, diags)
 	}
 }
@@ -365,9 +369,9 @@ func (c *Config) List(name string) []string {
 	return out
 }
 
-// Settings lists all known settings by name, those of plugins last.
+// Settings lists the settings of ansible-core by name, those of plugins last.
 func (c *Config) Settings() []*Setting {
-	out := slices.Clone(c.settings)
+	out := slices.DeleteFunc(slices.Clone(c.settings), func(s *Setting) bool { return s.Collection })
 	slices.SortStableFunc(out, func(a, b *Setting) int {
 		if a.Plugin() != b.Plugin() {
 			if b.Plugin() {

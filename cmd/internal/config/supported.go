@@ -50,6 +50,7 @@ var meaningless = []string{
 	"sh:admin_users", "sh:common_remote_group", "sh:remote_tmp", "sh:system_tmpdirs", "sh:world_readable_temp",
 	"ssh:control_path", "ssh:control_path_dir", "ssh:pipelining", "ssh:scp_executable", "ssh:sftp_batch_mode", "ssh:sftp_executable",
 	"ssh:ssh_transfer_method", "ssh:use_tty",
+	"su:prompt_l10n", // a question is known in any language
 }
 
 func supported(name string) bool {

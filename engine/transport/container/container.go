@@ -5,8 +5,10 @@ package container
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -92,11 +94,8 @@ var shell = []string{"/bin/sh", "-c"}
 
 func (d Dialer) way(ctx context.Context, name string, t *transport.Target) (*way, error) {
 	switch d.Kind {
-	case "docker":
-		return engine("docker", "-u", name, t.Var("ansible_docker_extra_args"), first(t.Var("ansible_docker_user"), t.User)), nil
-	case "podman":
-		return engine(first(t.Var("ansible_podman_executable"), os.Getenv("ANSIBLE_PODMAN_EXECUTABLE"), "podman"), "--user", name,
-			first(t.Var("ansible_podman_extra_args"), os.Getenv("ANSIBLE_PODMAN_EXTRA_ARGS")), t.User), nil
+	case "docker", "podman":
+		return engine(d.Kind, name, t)
 	case "kubectl", "oc":
 		return cluster(d.Kind, name, t)
 	case "chroot":
@@ -110,28 +109,68 @@ func (d Dialer) way(ctx context.Context, name string, t *transport.Target) (*way
 	return &way{words: []string{d.Kind}}, fmt.Errorf("unknown kind of container")
 }
 
-// engine is the way of docker and podman.
-func engine(program, userFlag, name, extra, user string) *way {
-	words := func(terminal bool) []string {
-		out := append([]string{program}, strings.Fields(extra)...)
-		out = append(out, "exec", "-i")
-		if terminal {
-			out = append(out, "-t")
-		}
-		if user != "" {
-			out = append(out, userFlag, user)
-		}
-		return slices.Concat(out, []string{name}, shell)
+// engine is the way of docker and podman. The values of further environment variables stand
+// in the environment of the program, where only its user sees them, and not in its arguments.
+func engine(kind, name string, t *transport.Target) (*way, error) {
+	w := &way{words: []string{kind}}
+	extra := t.Var("ansible_docker_extra_args")
+	folder, userFlag, user := t.Var("ansible_docker_working_dir"), "-u", first(t.Var("ansible_docker_user"), t.User)
+	if kind == "podman" {
+		w.words[0] = first(t.Var("ansible_podman_executable"), os.Getenv("ANSIBLE_PODMAN_EXECUTABLE"), kind)
+		extra = first(t.Var("ansible_podman_extra_args"), os.Getenv("ANSIBLE_PODMAN_EXTRA_ARGS"))
+		folder, userFlag, user = t.Var("ansible_podman_working_directory"), "--user", t.User
 	}
-	return &way{words: words(false), terminal: words(true)}
+	privileged, err := truth("ansible_docker_privileged", t)
+	if err != nil {
+		return w, err
+	}
+	var more []string
+	if privileged {
+		more = append(more, "--privileged")
+	}
+	env := map[string]json.RawMessage{}
+	if text := t.Var("ansible_" + kind + "_extra_env"); text != "" && json.Unmarshal([]byte(text), &env) != nil {
+		return w, fmt.Errorf("ansible_%s_extra_env must be a dictionary", kind)
+	}
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		text := string(env[k])
+		_ = json.Unmarshal(env[k], &text) // what is no text stays as JSON writes it
+		more, w.env = append(more, "-e", k), append(w.env, k+"="+text)
+	}
+	if folder != "" {
+		more = append(more, "--workdir", folder)
+	}
+	if user != "" {
+		more = append(more, userFlag, user)
+	}
+	start := slices.Concat(w.words, strings.Fields(extra), []string{"exec", "-i"})
+	w.words = slices.Concat(start, more, []string{name}, shell)
+	w.terminal = slices.Concat(start, []string{"-t"}, more, []string{name}, shell)
+	return w, nil
+}
+
+// truth is a variable that is true or false.
+func truth(name string, t *transport.Target) (bool, error) {
+	switch v := strings.ToLower(t.Var(name)); v {
+	case "yes", "true", "1", "on", "y", "t":
+		return true, nil
+	case "", "no", "false", "0", "off", "n", "f":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s: %q is neither true nor false", name, v)
+	}
 }
 
 func chroot(dir string, t *transport.Target) (*way, error) {
 	w := &way{words: []string{first(t.Var("ansible_chroot_exe"), os.Getenv("ANSIBLE_CHROOT_EXE"), "chroot"), dir,
 		first(t.Var("ansible_executable"), os.Getenv("ANSIBLE_EXECUTABLE"), "/bin/sh"), "-c"}}
+	anybody, err := truth("ansible_chroot_disable_root_check", t)
+	if err != nil {
+		return w, err
+	}
 	info, err := os.Stat(dir)
 	switch {
-	case os.Geteuid() != 0:
+	case os.Geteuid() != 0 && !anybody:
 		return w, errors.New("a chroot connection needs root")
 	case err != nil:
 		return w, err

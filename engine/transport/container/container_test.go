@@ -71,6 +71,10 @@ func TestWords(t *testing.T) {
 		{"docker", transport.Target{Address: "web", User: "bob", Extra: map[string]string{"ansible_docker_host": "c9", "ansible_docker_extra_args": "--tls -H x", "ansible_docker_user": "ann"}}, true,
 			"docker --tls -H x exec -i -t -u ann c9 /bin/sh -c LINE"},
 		{"podman", transport.Target{Name: "p", User: "bob", Extra: map[string]string{"ansible_podman_extra_args": "--log-level=debug"}}, false, "podman --log-level=debug exec -i --user bob p /bin/sh -c LINE"},
+		{"docker", transport.Target{Name: "web", Extra: map[string]string{"ansible_docker_privileged": "True", "ansible_docker_working_dir": "/srv", "ansible_docker_extra_env": `{"B":"two words","A":"1"}`}}, true,
+			"docker exec -i -t --privileged -e A -e B --workdir /srv web /bin/sh -c LINE"},
+		{"podman", transport.Target{Name: "p", Extra: map[string]string{"ansible_podman_executable": "podman", "ansible_podman_working_directory": "/srv", "ansible_podman_extra_env": `{"A":"1"}`}}, false,
+			"podman exec -i -e A --workdir /srv p /bin/sh -c LINE"},
 		{"kubectl", transport.Target{Name: "pod1", User: "bob"}, false, "kubectl exec -i pod1 -- /bin/sh -c LINE"},
 		{"kubectl", transport.Target{Name: "h", Extra: map[string]string{"ansible_kubectl_pod": "pod1", "ansible_kubectl_namespace": "ns", "ansible_kubectl_container": "cc",
 			"ansible_kubectl_validate_certs": "no", "ansible_kubectl_ca_cert": "/ca", "ansible_kubectl_host": "https://h", "ansible_kubectl_context": "ctx", "ansible_kubectl_kubeconfig": "/kc",
@@ -113,8 +117,31 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	stubs(t, "docker")
+	for variable, want := range map[string]string{"ansible_docker_privileged": `ansible_docker_privileged: "x" is neither`, "ansible_docker_extra_env": "must be a dictionary"} {
+		if _, err := (Dialer{"docker"}).Dial(t.Context(), &transport.Target{Name: "web", Extra: map[string]string{variable: "x"}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
 	if _, err := (Dialer{"docker"}).Dial(t.Context(), &transport.Target{Address: "--privileged"}); err == nil || !strings.Contains(err.Error(), "is no name") {
 		t.Errorf("a name that is a flag: %v", err)
+	}
+}
+
+// Environment variables reach the program in its environment, not in its arguments.
+func TestExtraEnvironment(t *testing.T) {
+	stubs(t, "docker")
+	c, err := Dialer{"docker"}.Dial(t.Context(), &transport.Target{Name: "web", Extra: map[string]string{"ansible_docker_extra_env": `{"SAID":"two words"}`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Start(t.Context(), `printf %s "$SAID"`, transport.StartOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	_, _ = out.ReadFrom(p.Stdout())
+	if code, err := p.Wait(); code != 0 || err != nil || out.String() != "two words" {
+		t.Errorf("%q, exit code %d, %v", out.String(), code, err)
 	}
 }
 
