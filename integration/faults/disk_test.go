@@ -81,3 +81,26 @@ func TestMaxStartups(t *testing.T) {
 		t.Error("nobody was turned away: the test shows nothing")
 	}
 }
+
+// sshd 9.8 and later turns an address away for a while after a failed log-in: who may log in
+// comes again until the time is over.
+func TestPenalties(t *testing.T) {
+	bin := program(t)
+	f := fleet.Up(t, fleet.Group{Count: 1, Suite: "trixie", SSHD: []string{"PerSourcePenalties authfail:5s noauth:5s min:1s"}})
+	r := newRig(t, f, f.Hosts[0])
+	relay, err := f.Relay(r.h, 0)
+	r.must(err)
+	r.relay = relay
+	r.start(bin, "command: echo hello", "-e", "ansible_user=nosuch")
+	if code := r.end(); code != 4 || !strings.Contains(r.out.String(), "does not let nosuch in") {
+		t.Fatalf("a wrong user: exit code %d, it printed:\n%s", code, r.out.String())
+	}
+	r.wait("the penalty", 20*time.Second, func() bool { return strings.Contains(r.sh("cat /run/sshd.log"), "active penalty") })
+	r.start(bin, "command: echo hello")
+	if code := r.end(); code != 0 {
+		t.Errorf("exit code %d, it printed:\n%s", code, r.out.String())
+	}
+	if !strings.Contains(r.sh("cat /run/sshd.log"), "drop connection") {
+		t.Error("nobody was turned away: the test shows nothing")
+	}
+}
