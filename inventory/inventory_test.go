@@ -164,7 +164,7 @@ func TestProblems(t *testing.T) {
 		{"loop", "hosts", "[a:children]\nb\n[b:children]\na\n", `hosts:4:1: Failed to parse hosts with ini plugin: group "a" as a child of "b" makes a loop: b > a > b`},
 		{"priority", "hosts", "[a]\nh\n[a:vars]\nansible_group_priority=x\n", `hosts:4:1: Failed to parse hosts with ini plugin: ansible_group_priority of group "a" must be a whole number, not "x"`},
 		{"yaml list", "h.yml", "- a\n", `h.yml:1:1: Failed to parse h.yml with yaml plugin: expected a mapping of groups, found a list`},
-		{"yaml host number", "h.yml", "all:\n  hosts:\n    5:\n", `h.yml:3:5: Failed to parse h.yml with yaml plugin: the name of a host must be text; put 5 into quotes`},
+		{"yaml host number", "h.yml", "all:\n  hosts:\n    5:\n", `h.yml:3:5: Failed to parse h.yml with yaml plugin: Host pattern 5 must be a string: put it into quotes`},
 		{"yaml key", "h.yml", "all:\n  host:\n    a:\n", `h.yml:2:3: the key "host" of group "all" is skipped: only vars, children and hosts have a meaning (did you mean "hosts"?)`},
 		{"yaml hosts list", "h.yml", "all:\n  hosts: [a]\n", `h.yml:2:10: Failed to parse h.yml with yaml plugin: hosts of group "all" must be a mapping, not a list`},
 		{"yaml loop", "h.yml", "a: {children: {b: }}\nb: {children: {a: }}\n", `h.yml:2:16: Failed to parse h.yml with yaml plugin: group "a" as a child of "b" makes a loop: b > a > b`},

@@ -169,7 +169,7 @@ func (r *yamlReader) item(g *Group, section string, key, body *yaml.Node) error 
 func (r *yamlReader) host(g *Group, key, body *yaml.Node) error {
 	pattern, ok := r.nodes.Key(key).(string)
 	if !ok {
-		return r.fail(key, "the name of a host must be text; put %s into quotes", key.Value)
+		return r.fail(key, "Host pattern %s must be a string: put it into quotes", key.Value)
 	}
 	names, port, err := expandHosts(pattern)
 	if err != nil {
