@@ -43,6 +43,7 @@ func (o *checkOptions) run(ctx context.Context, s *Streams, args []string) error
 	all := &diag.List{}
 	all.Add(ss.diags.Sorted()...)
 	all.Add(diags.Sorted()...)
+	all.Add(ss.strangers(p).Sorted()...)
 	if o.strict {
 		all = compile.Strict(all)
 	}

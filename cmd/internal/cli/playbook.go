@@ -75,6 +75,7 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 	for _, play := range p.Plays {
 		diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
+	diags.Add(ss.strangers(p).Sorted()...)
 	if err := ss.showProblems(onReaching(diags)); err != nil {
 		return err
 	}

@@ -318,7 +318,7 @@ func (ss *session) connect() error {
 	if _, err := exec.LookPath("ssh"); err == nil {
 		ss.ssh.Program = program
 	}
-	dialers := map[string]transport.Dialer{"ssh": ss.ssh, "openssh": program, "local": local.Dialer{}}
+	dialers := map[string]transport.Dialer{"ssh": ss.ssh, "openssh": program, "local": local.Dialer{}} // as in connectionKinds
 	for _, k := range container.Kinds() {
 		dialers[k] = container.Dialer{Kind: k}
 	}
