@@ -24,7 +24,7 @@ func RunBinary(ctx context.Context, h *Host, name string, args *value.Dict) []by
 	defer h.cleanup()
 	out, err := runBinary(ctx, h, name, args)
 	if err != nil {
-		return failure(err.Error())
+		return failure(ErrorText(err))
 	}
 	text := jsonIn(out.Stdout)
 	if v, err := value.FromJSON(text); err == nil {

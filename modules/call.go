@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"fettle/engine/value"
@@ -30,7 +31,7 @@ func Call(ctx context.Context, h *Host, name string, args *value.Dict, invocatio
 	if m.Becomes != nil {
 		to, rest, err := m.Becomes(h, args)
 		if err != nil {
-			return failure(err.Error())
+			return failure(ErrorText(err))
 		}
 		m, args = Find(to), rest
 	}
@@ -63,7 +64,7 @@ func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, 
 		case errors.As(err, &f), errors.As(err, &ae):
 			out.Msg = err.Error()
 		default:
-			if out.Msg = err.Error(); out.Msg == "" {
+			if out.Msg = ErrorText(err); out.Msg == "" {
 				out.Msg = "the module failed without a message"
 			}
 		}
@@ -155,7 +156,8 @@ func toJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-// censor masks the values of no_log options in all texts of the result; names of keys stay.
+// censor masks the values of no_log options in all texts of the result; names of keys stay, unless
+// the module asked for them too.
 func (h *Host) censor(b []byte) []byte {
 	var secrets []string
 	for _, s := range h.noLog {
@@ -170,25 +172,35 @@ func (h *Host) censor(b []byte) []byte {
 	if err != nil {
 		return failure("the result could not be read to mask the secrets in it")
 	}
-	out, err := value.ToJSON(censored(v, strings.NewReplacer(secrets...)))
+	out, err := value.ToJSON(censored(v, strings.NewReplacer(secrets...), h.MaskKeys))
 	if err != nil {
 		return failure("the result could not be written after masking the secrets in it")
 	}
 	return out
 }
 
-func censored(v value.Value, r *strings.Replacer) value.Value {
+// plainKeys are never masked: Ansible itself reads them.
+var plainKeys = []string{"msg", "exception", "warnings", "deprecations", "failed", "skipped", "changed", "rc", "stdout", "stderr",
+	"elapsed", "path", "location", "content_type"}
+
+func censored(v value.Value, r *strings.Replacer, keys bool) value.Value {
 	switch x := v.(type) {
 	case string:
 		return r.Replace(x)
 	case *value.List:
 		for i, e := range x.V {
-			x.V[i] = censored(e, r)
+			x.V[i] = censored(e, r, keys)
 		}
 	case *value.Dict:
+		d := value.NewDict(x.Len())
 		for _, e := range x.Entries() {
-			_ = x.Set(e.Key, censored(e.Value, r))
+			name, isText := e.Key.(string)
+			if keys && isText && !slices.Contains(plainKeys, name) {
+				e.Key = r.Replace(name)
+			}
+			_ = d.Set(e.Key, censored(e.Value, r, keys))
 		}
+		return d
 	}
 	return v
 }

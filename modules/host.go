@@ -29,6 +29,9 @@ type Host struct {
 	Elsewhere func(ctx context.Context, module string, args *value.Dict) ([]byte, error)
 	// Now and the like are not here: modules use package time.
 
+	// MaskKeys has the values of no_log options masked in the names of keys of the result, too.
+	MaskKeys bool
+
 	changed bool
 	// unsafeDefault allows unsafe writes to a task that does not say (ANSIBLE_UNSAFE_WRITES).
 	unsafeDefault bool
@@ -94,8 +97,15 @@ type Failure struct{ Msg string }
 
 func (f *Failure) Error() string { return f.Msg }
 
-// Failf makes a Failure.
-func Failf(format string, a ...any) error { return &Failure{fmt.Sprintf(format, a...)} }
+// Failf makes a Failure; errors among a are told by their ErrorText.
+func Failf(format string, a ...any) error {
+	for i, x := range a {
+		if err, ok := x.(error); ok {
+			a[i] = ErrorText(err)
+		}
+	}
+	return &Failure{fmt.Sprintf(format, a...)}
+}
 
 // cleanup removes what TempFile and TempDir made.
 func (h *Host) cleanup() {

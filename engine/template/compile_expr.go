@@ -523,7 +523,7 @@ func noAttr(v value.Value, name string) *value.Undefined {
 func noItem(v, key value.Value) *value.Undefined {
 	u := &value.Undefined{Name: value.Str(key), Owner: objectName(v)}
 	if is, err := value.Truth(key); err == nil && !is {
-		u.Hint = u.Owner + " object has no element " + value.Repr(key)
+		u.Hint = strings.TrimSuffix(u.Owner+" object", "Type object") + " has no element " + value.Repr(key)
 	} else {
 		u.Hint = "object of type '" + u.Owner + "' has no attribute " + value.Repr(key)
 	}

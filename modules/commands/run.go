@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func (c run) do(ctx context.Context, h *modules.Host) (r modules.Result[commandR
 	zero := 0
 	r.Data = commandReturn{Cmd: c.cmd, StdoutLines: []string{}, StderrLines: []string{}}
 	if err := canEnter(c.target.Chdir); err != nil {
-		r.Data.Message = "Unable to change directory before execution: " + pythonError(err, c.target.Chdir)
+		r.Data.Message = "Unable to change directory before execution: " + modules.ErrorText(err)
 		return r, modules.Failf("%s", r.Data.Message)
 	}
 	r.Data.Rc = &zero
@@ -87,9 +88,9 @@ func (c run) notStarted(r modules.Result[commandReturn], err error) (modules.Res
 		r.Data.Message = err.Error()
 		return r, err
 	}
-	rc, text := 257, err.Error()
+	rc, text := 257, modules.ErrorText(err)
 	if se := (*modules.StartError)(nil); errors.As(err, &se) {
-		rc, text = int(se.Errno), pythonError(se.Errno, c.argv[0])
+		rc, text = int(se.Errno), modules.ErrorText(&fs.PathError{Path: c.argv[0], Err: se.Errno})
 	}
 	r.Data.Rc = &rc
 	if words, ok := c.cmd.([]string); ok {
@@ -97,16 +98,6 @@ func (c run) notStarted(r modules.Result[commandReturn], err error) (modules.Res
 	}
 	r.Data.Message = "Error executing command: " + text
 	return r, modules.Failf("%s", r.Data.Message)
-}
-
-// pythonError is the system's error as Python prints it: playbooks look for these words.
-func pythonError(err error, path string) string {
-	var no syscall.Errno
-	if !errors.As(err, &no) {
-		return err.Error()
-	}
-	text := no.Error()
-	return fmt.Sprintf("[Errno %d] %s: b'%s'", int(no), strings.ToUpper(text[:1])+text[1:], path)
 }
 
 func (t commandTarget) input() io.Reader {
@@ -140,7 +131,7 @@ func canEnter(dir string) error {
 		return err
 	}
 	if !fi.IsDir() {
-		return syscall.ENOTDIR
+		return &fs.PathError{Op: "chdir", Path: dir, Err: syscall.ENOTDIR}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func TestFullDisk(t *testing.T) {
 		"blockinfile": func() answer { return call(t, &modules.Host{}, "blockinfile", "path", path, "block", big) },
 	} {
 		a := run()
-		if a["failed"] != true || a["changed"] != false || !strings.Contains(a.msg(), "no space left on device") {
+		if a["failed"] != true || a["changed"] != false || !strings.Contains(a.msg(), "No space left on device") {
 			t.Errorf("%s: %v", name, a)
 		}
 		tree, err := moduletest.ReadTree(dir)

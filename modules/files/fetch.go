@@ -62,7 +62,7 @@ func fetch(ctx context.Context, h *modules.Host, a fetchArgs) (r modules.Result[
 		}
 		return r, problem(&r, a, src, "the remote file does not exist")
 	case err != nil:
-		return r, problem(&r, a, src, "remote file is not readable: "+err.Error())
+		return r, problem(&r, a, src, "remote file is not readable: "+modules.ErrorText(err))
 	}
 	defer f.Close()
 	sum, err := checksum(ctx, src, "sha1")

@@ -42,7 +42,7 @@ func formEncode(body value.Value) ([]byte, error) {
 			pair, ok := e.(*value.List)
 			switch {
 			case !ok:
-				return nil, modules.Failf("failed to parse body as form_urlencoded: the elements of the list must be pairs")
+				return nil, modules.Failf("failed to parse body as form_urlencoded: too many values to unpack (expected 2): the elements of the list must be pairs")
 			case len(pair.V) > 2:
 				return nil, modules.Failf("failed to parse body as form_urlencoded: too many values to unpack (expected 2)")
 			case len(pair.V) < 2:
@@ -78,6 +78,9 @@ func (a *uriArgs) multipart(ctx context.Context, h *modules.Host) (body []byte, 
 func (a *uriArgs) part(ctx context.Context, h *modules.Host, w *multipart.Writer, name string, v value.Value) error {
 	d, isDict := v.(*value.Dict)
 	if !isDict {
+		if value.TypeName(v) != "str" {
+			return modules.Failf("failed to parse body as form-multipart: value must be a string, or mapping, cannot be type %s", value.TypeName(v))
+		}
 		d = value.DictOf("content", value.Str(v))
 	}
 	get := func(key string) (string, bool) {

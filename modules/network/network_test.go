@@ -41,6 +41,10 @@ func testServer(t *testing.T) string {
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
+		if r.Header.Get("X-Back") != "" { // the body comes back as it is
+			_, _ = w.Write(body)
+			return
+		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"m": r.Method, "b": string(body), "t": r.Header.Get("Content-Type"), "x": r.Header.Get("X-A")})
 	})
 	mux.HandleFunc("/redir/{code}", func(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +77,10 @@ func testServer(t *testing.T) string {
 
 func TestURI(t *testing.T) {
 	base := testServer(t)
+	file := filepath.Join(t.TempDir(), "body.json")
+	if err := os.WriteFile(file, []byte(`["é"]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		args map[string]any
@@ -80,7 +88,12 @@ func TestURI(t *testing.T) {
 	}{
 		{"get", map[string]any{"url": "/echo"}, map[string]any{"status": 200.0, "json.m": "GET", "changed": false, "redirected": false}},
 		{"json", map[string]any{"url": "/echo", "method": "POST", "body": map[string]any{"a": 1}, "body_format": "json"},
-			map[string]any{"json.b": `{"a":1}`, "json.t": "application/json"}},
+			map[string]any{"json.b": `{"a": 1}`, "json.t": "application/json"}},
+		{"json from a file", map[string]any{"url": "/echo", "method": "POST", "src": file, "remote_src": true, "body_format": "json"},
+			map[string]any{"json.b": `["é"]`, "json.t": "application/json"}},
+		{"not only ASCII", map[string]any{"url": "/echo", "method": "POST", "body": []any{"é"}, "body_format": "json"}, map[string]any{"json.b": `["\u00e9"]`}},
+		{"a secret comes back as a name", map[string]any{"url": "/echo", "method": "POST", "url_password": "geheim7", "headers": map[string]any{"X-Back": "1"},
+			"body": map[string]any{"a-geheim7": "b-geheim7"}, "body_format": "json"}, map[string]any{"json.a-********": "b-********"}},
 		{"form", map[string]any{"url": "/echo", "method": "POST", "body": map[string]any{"a": []string{"1", "x y"}}, "body_format": "form-urlencoded"},
 			map[string]any{"json.b": "a=1&a=x+y", "json.t": "application/x-www-form-urlencoded"}},
 		{"header", map[string]any{"url": "/echo", "headers": map[string]any{"X-A": "v"}}, map[string]any{"json.x": "v"}},

@@ -100,6 +100,9 @@ func (a *uriArgs) content(ctx context.Context, h *modules.Host, header http.Head
 	kind := "application/x-www-form-urlencoded"
 	switch {
 	case a.Src != "":
+		if a.BodyFormat == "json" {
+			kind = "application/json"
+		}
 		body, err = a.source(ctx, h, "src", a.Src, a.RemoteSrc)
 	case a.Body == nil:
 		return nil, nil
@@ -120,8 +123,8 @@ func (a *uriArgs) encode(ctx context.Context, h *modules.Host) (body []byte, kin
 	switch a.BodyFormat {
 	case "json":
 		if !isText {
-			body, err = value.ToJSON(a.Body)
-			return body, "application/json", err
+			text, err = value.JSON{Spaces: true, ASCII: true}.Encode(a.Body)
+			return []byte(text), "application/json", err
 		}
 		return []byte(text), "application/json", nil
 	case "form-multipart":
@@ -153,6 +156,7 @@ func (a *uriArgs) source(ctx context.Context, h *modules.Host, name, path string
 }
 
 func (a *uriArgs) exchange(ctx context.Context, h *modules.Host, c *client, req request) (r modules.Result[*value.Dict], err error) {
+	h.MaskKeys = true
 	start := time.Now()
 	out := value.NewDict(24)
 	r.Data = out
@@ -231,6 +235,7 @@ func cookies(out *value.Dict, all []*http.Cookie) {
 }
 
 // describe adds the answer as text and, when it is JSON, as data.
+// describe tells what came. A server may echo secrets, as names of a JSON object too.
 func (a *uriArgs) describe(out *value.Dict, resp *http.Response, body []byte) {
 	kind, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	text := decodeText(body, params["charset"])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,6 +111,7 @@ func (o *configOptions) wanted(st *config.Setting, args []string) bool {
 
 func configDump(s *Streams, o *configOptions, cfg *config.Config, args []string) error {
 	list := value.NewList()
+	plugins := map[string]string{} // by kind: the lines of its plugins
 	heading := ""
 	for _, st := range cfg.Settings() {
 		if !o.wanted(st, args) || o.changed && !cfg.IsSet(st.Name) && st.Name != "CONFIG_FILE" {
@@ -130,23 +132,42 @@ func configDump(s *Streams, o *configOptions, cfg *config.Config, args []string)
 			list.V = append(list.V, value.DictOf("name", name, "origin", origin, "value", v))
 			continue
 		}
-		if isPlugin && plugin != heading {
-			heading = plugin
-			fmt.Fprintf(s.Out, "\n%s:\n%s\n", plugin, strings.Repeat("=", len(plugin)))
+		line := fmt.Sprintf("%s(%s) = %s\n", name, origin, value.Str(v))
+		if !isPlugin {
+			fmt.Fprint(s.Out, line)
+			continue
 		}
-		fmt.Fprintf(s.Out, "%s(%s) = %s\n", name, origin, value.Str(v))
+		if plugin != heading {
+			heading = plugin
+			line = fmt.Sprintf("\n%s:\n%s\n", plugin, strings.Repeat("_", len(plugin))) + line
+		}
+		plugins[pluginKinds[plugin]] += line
 	}
 	servers := o.kind == "base" || o.kind == "all"
 	if o.format == "display" {
 		if servers {
 			fmt.Fprint(s.Out, "\nGALAXY_SERVERS:\n")
 		}
+		dumpPlugins(s, plugins, o.kind == "all")
 		return nil
 	}
 	if servers {
 		list.V = append(list.V, value.DictOf("GALAXY_SERVERS", value.NewDict(0)))
 	}
 	return printValue(s, list, o.format)
+}
+
+// dumpPlugins prints the settings of plugins by their kinds, below headings where there may be several.
+func dumpPlugins(s *Streams, plugins map[string]string, headings bool) {
+	if headings && len(plugins) > 0 {
+		fmt.Fprintln(s.Out)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(plugins)) {
+		if headings {
+			fmt.Fprintf(s.Out, "\n%s:\n%s\n", strings.ToUpper(kind), strings.Repeat("=", len(kind)))
+		}
+		fmt.Fprint(s.Out, plugins[kind])
+	}
 }
 
 // printValue prints JSON or YAML as ansible-config does.
@@ -283,7 +304,7 @@ func configValidate(s *Streams, o *configOptions, cfg *config.Config, _ []string
 	var unknown []string
 	if o.format == "env" {
 		for _, kv := range os.Environ() {
-			if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "ANSIBLE_") && !cfg.KnownEnv(name) {
+			if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "ANSIBLE_") && !strings.HasPrefix(name, "ANSIBLE_TEST_") && !strings.HasPrefix(name, "ANSIBLE_LINT_") && !cfg.KnownEnv(name) {
 				unknown = append(unknown, fmt.Sprintf("Found unknown environment variable '%s'.", name))
 			}
 		}

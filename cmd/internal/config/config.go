@@ -182,7 +182,7 @@ func (c *Config) set(s *Setting, env map[string]string, file *iniFile, diags *di
 		err = checkChoice(s, v)
 	}
 	if err != nil {
-		diags.Add(diag.Errorf(at, "config", "setting %s (%s): %v", s.Name, origin, err))
+		diags.Add(diag.Errorf(at, "config", "Invalid type for configuration option setting: %s (from %s): %v", s.Name, origin, err))
 		c.values[s.Name] = item{nil, origin}
 		return
 	}

@@ -107,7 +107,7 @@ func TestProblems(t *testing.T) {
 		{"no value", "[defaults]\nforks\n", "", `ansible.cfg:2:1: expected key = value, found "forks"`},
 		{"no number", "[defaults]\nforks=x\n", "", `: "x" is no whole number`},
 		{"choice", "[defaults]\ngathering=smrt\n", "", `"smrt" is not one of explicit, implicit, smart; did you mean "smart"?`},
-		{"env choice", "", "ANSIBLE_HASH_BEHAVIOUR=x", `setting DEFAULT_HASH_BEHAVIOUR (env: ANSIBLE_HASH_BEHAVIOUR): "x" is not one of merge, replace`},
+		{"env choice", "", "ANSIBLE_HASH_BEHAVIOUR=x", `setting: DEFAULT_HASH_BEHAVIOUR (from env: ANSIBLE_HASH_BEHAVIOUR): "x" is not one of merge, replace`},
 		{"typo", "[defaults]\nfork=1\n", "", `ansible.cfg:2:1: [defaults] has no setting "fork" (did you mean "forks"?)`},
 		{"unsupported", "[defaults]\nterminal_plugins=/x\n", "", "the setting DEFAULT_TERMINAL_PLUGIN_PATH ("},
 		{"unsupported env", "", "ANSIBLE_TERMINAL_PLUGINS=/x", "the setting DEFAULT_TERMINAL_PLUGIN_PATH (env: ANSIBLE_TERMINAL_PLUGINS) is not supported and has no effect"},
