@@ -44,7 +44,10 @@ func validateArgumentSpec(_ context.Context, c *Call) (*value.Dict, error) {
 			_ = values.Set(e.Key, e.Value)
 		}
 	}
-	where, _ := c.Args.GetString("validate_args_context")
+	where, ok := c.Args.GetString("validate_args_context")
+	if !ok {
+		where = value.NewDict(0)
+	}
 	problems := modules.CheckSpec(spec, values)
 	if len(problems) == 0 {
 		return value.DictOf("changed", false, "msg", "The arg spec validation passed", "validate_args_context", where), nil

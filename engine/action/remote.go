@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"io"
 	"os"
 	"strings"
@@ -252,9 +253,9 @@ func pause(ctx context.Context, c *Call) (*value.Dict, error) {
 	stop := time.Now()
 	const layout = "2006-01-02 15:04:05.000000"
 	spent := stop.Sub(start)
-	stdout := fmt.Sprintf("Paused for %.2f seconds", spent.Seconds())
+	stdout := "Paused for " + value.Str(value.Float(math.Round(spent.Seconds()*100)/100)) + " seconds"
 	if spent >= time.Minute {
-		stdout = fmt.Sprintf("Paused for %.1f minutes", spent.Minutes())
+		stdout = "Paused for " + value.Str(value.Float(math.Round(spent.Minutes()*100)/100)) + " minutes"
 	}
 	var shown value.Value = answer
 	if !echo {

@@ -126,7 +126,8 @@ func (t *copyTask) write(c content, dest string, plan *modules.AttrPlan) error {
 	backup, err := t.h.CommitDraft(t.ctx, draft, r)
 	var refused *modules.ValidationError
 	if errors.As(err, &refused) {
-		t.r.Data.Stdout, t.r.Data.Stderr = &refused.Stdout, &refused.Stderr
+		t.r.Data.ExitStatus, t.r.Data.Stdout, t.r.Data.Stderr = &refused.RC, &refused.Stdout, &refused.Stderr
+		return modules.Failf("failed to validate")
 	}
 	if err != nil {
 		return err
