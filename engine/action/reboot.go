@@ -21,7 +21,7 @@ func init() {
 func reboot(ctx context.Context, c *Call) (*value.Dict, error) {
 	if c.Run.ConnectionKind() == "local" {
 		return value.DictOf("changed", false, "elapsed", int64(0), "rebooted", false, "failed", true,
-			"msg", "Running " + c.Task.Action + " with local connection would reboot the control node."), nil
+			"msg", "Running "+c.Task.Action+" with local connection would reboot the control node."), nil
 	}
 	if c.Check {
 		return value.DictOf("changed", true, "elapsed", int64(0), "rebooted", true), nil

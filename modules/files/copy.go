@@ -136,7 +136,7 @@ type copyReturn struct {
 	Checksum         string  `json:"checksum,omitempty" doc:"SHA-1 of the file." returned:"a file was copied"`
 	MD5Sum           string  `json:"md5sum,omitempty" doc:"MD5 of the file." returned:"a file was copied"`
 	BackupFile       string  `json:"backup_file,omitempty" doc:"The old file's copy." returned:"changed and backup"`
-	ExitStatus       *int   `json:"exit_status,omitempty" doc:"Exit code of the command that refused the file." returned:"validate failed"`
+	ExitStatus       *int    `json:"exit_status,omitempty" doc:"Exit code of the command that refused the file." returned:"validate failed"`
 	Stdout           *string `json:"stdout,omitempty" doc:"Output of the command that refused the file." returned:"validate failed"`
 	Stderr           *string `json:"stderr,omitempty" doc:"Its error output." returned:"validate failed"`
 	ExpectedChecksum string  `json:"expected_checksum,omitempty" doc:"The checksum asked for." returned:"it differs"`
