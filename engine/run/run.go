@@ -199,8 +199,14 @@ func (p *playRun) eventTask(t *plan.Task) *event.Task {
 	if t.Name.Set {
 		e.Name = value.Str(rawText(t.Name.Value))
 	}
-	if name, ok := t.Args.GetString("name"); ok && e.Name == "" && t.Module == "ansible.builtin.include_role" {
-		e.Name = t.Action + " : " + value.Str(rawText(name))
+	if e.Name == "" && t.Module == "ansible.builtin.include_role" {
+		name, ok := t.Args.GetString("name")
+		if !ok {
+			name, ok = t.Args.GetString("role")
+		}
+		if ok {
+			e.Name = t.Action + " : " + value.Str(rawText(name))
+		}
 	}
 	p.r.tasks[t] = e
 	return e

@@ -55,11 +55,16 @@ func (s *scope) task(g *graph, t *ast.Task) {
 			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Using '%s' as a handler is not supported.", t.Action))
 			return
 		}
-		in.importRole(g, t)
+		if !s.nameless(t) {
+			in.importRole(g, t)
+		}
 		return
 	case includeRole:
 		if s.handlers {
 			s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "Using '%s' as a handler is not supported.", t.Action))
+			return
+		}
+		if s.nameless(t) {
 			return
 		}
 	case "ansible.builtin.meta":
@@ -69,6 +74,25 @@ func (s *scope) task(g *graph, t *ast.Task) {
 		}
 	}
 	g.task(in.planTask(t, p, s))
+}
+
+// nameless refuses an include or import that does not say which role.
+func (s *scope) nameless(t *ast.Task) bool {
+	for _, n := range []string{"name", "role", "_raw_params"} {
+		if v, ok := t.Args.GetString(n); ok && v != nil {
+			return false
+		}
+	}
+	if t.Attrs.Find("args") != nil {
+		return false
+	}
+	for _, e := range t.Args.Entries() {
+		if name, _ := e.Key.(string); !slices.Contains(roleOptions, name) {
+			return false // told elsewhere: maybe a name that is misspelt
+		}
+	}
+	s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "'name' is a required field for %s", t.Action))
+	return true
 }
 
 // endRoleOutside is where an end_role stands that ends no role, or "".

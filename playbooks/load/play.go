@@ -148,7 +148,7 @@ func badHosts(v value.Value) string {
 	}
 	for _, e := range l.V {
 		switch e.(type) {
-		case string, *value.Template:
+		case string, value.Text, *value.Template:
 		case nil:
 			return "an empty element"
 		case *value.Dict:
@@ -169,13 +169,31 @@ func (p *parser) varsFiles(n *yaml.Node) []plan.Attr {
 	list, _ := p.listOf(n, "a list of files")
 	var out []plan.Attr
 	for _, e := range list {
-		if e.Kind == yaml.MappingNode || yamlv.IsNull(e) {
-			p.fail(e, "keyword", "expected the name of a variables file, found %s", what(e))
+		if bad := p.notFile(e); bad != nil {
+			p.fail(bad, "keyword", "expected the name of a variables file, found %s", what(bad))
 			continue
 		}
 		out = append(out, plan.Attr{Value: p.Value(e), At: p.Pos(e), Set: true})
 	}
 	return out
+}
+
+// notFile is what cannot be the name of a file, or a list of names of which the first that exists counts.
+func (p *parser) notFile(n *yaml.Node) *yaml.Node {
+	n = yamlv.Resolve(n)
+	if n.Kind == yaml.SequenceNode {
+		for _, e := range n.Content {
+			if bad := p.notFile(e); bad != nil {
+				return bad
+			}
+		}
+		return nil
+	}
+	switch p.Value(n).(type) {
+	case string, *value.Template:
+		return nil
+	}
+	return n
 }
 
 var promptKeys = []string{"confirm", "default", "encrypt", "name", "private", "prompt", "salt", "salt_size", "unsafe"}
