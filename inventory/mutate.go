@@ -75,13 +75,10 @@ func (h *Host) setSource(source string) {
 	h.Vars.Set("inventory_dir", dirOf(source), diag.Pos{})
 }
 
+// dirOf is the text None for a list of hosts, as Ansible has it.
 func dirOf(source string) string {
 	if isHostList(source) {
-		d, err := filepath.Abs(".")
-		if err != nil {
-			return "."
-		}
-		return d
+		return "None"
 	}
 	return filepath.Dir(source)
 }

@@ -236,15 +236,6 @@ func (ss *session) magic() *value.Vars {
 		sources.V = append(sources.V, i)
 	}
 	m.Set("ansible_inventory_sources", sources, at)
-	if len(sources.V) > 0 {
-		file := value.Str(sources.V[0])
-		m.Set("inventory_file", file, at)
-		dir := file
-		if info, err := os.Stat(file); err != nil || !info.IsDir() {
-			dir = filepath.Dir(file)
-		}
-		m.Set("inventory_dir", dir, at)
-	}
 	m.Set("ansible_check_mode", o.check, at)
 	m.Set("ansible_diff_mode", o.diff, at)
 	m.Set("ansible_verbosity", int64(o.verbosity), at)
