@@ -32,6 +32,8 @@ type Command struct {
 	Env []string
 	// C gives the command LANG, LC_ALL, LC_MESSAGES and LANGUAGE for output to be parsed.
 	C bool
+	// As, when set, is whom root runs the command as, without further groups.
+	As *syscall.Credential
 	// Umask, when set, is the umask of the command.
 	Umask *int
 	// Timeout ends the command after this time; 0 means none.
@@ -154,7 +156,7 @@ func (h *Host) prepare(c Command) (*exec.Cmd, error) {
 		return nil, &StartError{path, errno}
 	}
 	cmd := &exec.Cmd{Path: found, Args: argv, Dir: c.Dir, Env: env}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: c.As}
 	if c.Umask != nil {
 		// Go cannot set the umask of a child only: a shell does it and becomes the program.
 		cmd.Args = append([]string{"/bin/sh", "-c", fmt.Sprintf(`umask %04o; exec "$0" "$@"`, *c.Umask), found}, argv[1:]...)

@@ -18,7 +18,8 @@ type Plan struct {
 	Tools     []Tool
 	Hosts     []int
 	Latency   []time.Duration
-	Repeat    int // of second runs; slow tools run once
+	Repeat    int   // of second runs; slow tools run once
+	Prepare   *Tool // makes the first run for slow tools, which are then measured on the second only
 	Log       io.Writer
 }
 
@@ -28,7 +29,7 @@ type Result struct {
 	Tool     string        `json:"tool"`
 	Hosts    int           `json:"hosts"`
 	Latency  time.Duration `json:"latency_ns"`
-	First    []Sample      `json:"first"`  // on fresh hosts
+	First    []Sample      `json:"first"`  // on fresh hosts; empty: made by Plan.Prepare
 	Second   []Sample      `json:"second"` // on hosts that need no change
 	Skipped  string        `json:"skipped,omitempty"`
 	Error    string        `json:"error,omitempty"`
@@ -123,6 +124,10 @@ func (p Plan) runs(ctx context.Context, j *jail, w Workload, tool Tool, f *fleet
 		return sum
 	}
 	for i := range repeat + 1 {
+		tool, prepares := tool, false
+		if i == 0 && tool.Slow && p.Prepare != nil {
+			tool, prepares = *p.Prepare, true
+		}
 		job := Job{Inventory: f.Inventory, Playbook: filepath.Join(dir, "site.yml"), Config: f.AnsibleCfg, Hosts: r.Hosts, Tasks: w.Tasks, Token: token}
 		argv, env := tool.Command(job)
 		s, out, err := j.run(ctx, dir, argv, env, hostCPU)
@@ -136,10 +141,11 @@ func (p Plan) runs(ctx context.Context, j *jail, w Workload, tool Tool, f *fleet
 				}
 			}
 		}
-		if i == 0 {
-			r.First = append(r.First, s)
-		} else {
+		switch {
+		case i > 0:
 			r.Second = append(r.Second, s)
+		case !prepares:
+			r.First = append(r.First, s)
 		}
 	}
 	return nil

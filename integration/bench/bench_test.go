@@ -36,7 +36,7 @@ func TestWriteMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"| ping | 2 | 0s | fettle | 1s | 100ms | 1.0 | 10ms | 1.0 | 0s | 5 MB |\n",
 		"| slow | 1s | 1s | 10.0 | 250ms | 25.0 |",
-		"| ping | 3 | 0s | slow | 0s | 1s | – |", // another number of hosts is no base
+		"| ping | 3 | 0s | slow | by fettle | 1s | – |", // another number of hosts is no base
 		"| none | skipped: absent |",
 		"| bad | failed |",
 	} {

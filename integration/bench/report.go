@@ -63,7 +63,11 @@ func WriteMarkdown(w io.Writer, results []Result) error {
 		}); i >= 0 {
 			base = median(results[i].Second)
 		}
-		_, err := fmt.Fprintf(w, "%s %v | %v | %s | %v | %s | %v | %d MB |\n", head, round(median(r.First).Wall), round(m.Wall),
+		first := round(median(r.First).Wall).String()
+		if len(r.First) == 0 {
+			first = "by fettle"
+		}
+		_, err := fmt.Fprintf(w, "%s %s | %v | %s | %v | %s | %v | %d MB |\n", head, first, round(m.Wall),
 			ratio(m.Wall, base.Wall), round(m.CPU), ratio(m.CPU, base.CPU), round(m.HostCPU), m.Peak>>20)
 		if err != nil {
 			return err

@@ -42,7 +42,7 @@ func TestChangedKey(t *testing.T) {
 	must(t, os.WriteFile(dir+"/site.yml", []byte("- hosts: all\n  gather_facts: false\n  tasks:\n    - command: id -un\n    - command: hostname\n"), 0o600))
 	for connection, want := range map[string][]string{
 		"ssh":     {"has changed", gossh.FingerprintSHA256(changed.Key), gossh.FingerprintSHA256(other)},
-		"openssh": {"REMOTE HOST IDENTIFICATION HAS CHANGED", gossh.FingerprintSHA256(changed.Key)},
+		"openssh": {"REMOTE HOST IDENTIFICATION HAS CHANGED", gossh.FingerprintSHA256(changed.Key), gossh.FingerprintSHA256(other)},
 	} {
 		t.Run(connection, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

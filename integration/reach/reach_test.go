@@ -96,6 +96,8 @@ func TestAccounts(t *testing.T) {
 		{name: "doas is not allowed", group: doas, prepare: `echo "permit admin" > /etc/doas.conf`, user: "op", as: &runner.Become{Method: "doas", User: "root"}, err: "not permitted"},
 		{name: "machinectl", group: fleet.Group{Kind: fleet.KindSystemd}, user: "root", as: &runner.Become{Method: "machinectl", User: "op"}, want: "op"},
 		{name: "machinectl is not allowed", group: fleet.Group{Kind: fleet.KindSystemd}, user: "op", as: &runner.Become{Method: "machinectl", User: "admin"}, err: "machinectl"},
+		{name: "run0", group: fleet.Group{Kind: fleet.KindSystemd, Suite: "trixie"}, user: "root", as: &runner.Become{Method: "run0", User: "op"}, want: "op"},
+		{name: "run0 is not allowed", group: fleet.Group{Kind: fleet.KindSystemd, Suite: "trixie"}, user: "op", as: &runner.Become{Method: "run0", User: "admin"}, err: "run0"},
 		{name: "forced command", group: fleet.Group{SSHD: []string{"ForceCommand echo this account is for backups"}}, user: "op", err: "this account is for backups"},
 		{name: "nologin", group: fleet.Group{Shell: "/usr/sbin/nologin"}, user: "op", err: "not available"},
 		{name: "read-only home", prepare: "mount -t tmpfs -o ro tmpfs /home/op", user: "op", want: "op"},

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"fettle/modules"
 )
@@ -26,15 +27,16 @@ func (t *userTask) sshKey(ctx context.Context) error {
 		}
 	}
 	t.out.KeyFile = path
-	public, err := os.ReadFile(path + ".pub")
+	as := t.keeper(filepath.Dir(path))
+	public, err := t.h.ToolWith(ctx, modules.Command{Argv: []string{"cat", "--", path + ".pub"}, As: as})
 	if err != nil {
-		if os.IsNotExist(err) {
-			return nil // check mode, or somebody took it away
-		}
 		return err
 	}
-	t.out.PublicKey = strings.TrimSpace(string(public))
-	out, err := t.h.Tool(ctx, "ssh-keygen", "-l", "-f", path)
+	if public.RC != 0 {
+		return nil // check mode, or somebody took it away
+	}
+	t.out.PublicKey = strings.TrimSpace(public.Stdout)
+	out, err := t.h.ToolWith(ctx, modules.Command{Argv: []string{"ssh-keygen", "-l", "-f", path}, As: as})
 	if err != nil {
 		return err
 	}
@@ -47,17 +49,51 @@ func (t *userTask) makeKey(ctx context.Context, path string) error {
 		return modules.Failf("ssh_key_passphrase is not supported: ssh-keygen takes it in its arguments, where others can read it")
 	}
 	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); os.IsNotExist(err) {
-		if err := os.Mkdir(dir, 0o700); err != nil {
+	as := t.keeper(dir)
+	steps := [][]string{{"rm", "-f", "--", path}, t.keygen(path)}
+	if _, err := os.Lstat(dir); os.IsNotExist(err) {
+		steps = append([][]string{{"mkdir", "-m", "0700", "--", dir}}, steps...)
+	}
+	for _, argv := range steps {
+		out, err := t.h.ToolWith(ctx, modules.Command{Argv: argv, Dir: "/", As: as})
+		if err != nil {
 			return err
 		}
-		if err := os.Lchown(dir, int(t.now.UID), int(t.now.GID)); err != nil {
+		if out.RC != 0 {
+			return modules.Failf("%s: %s", argv[0], strings.TrimSpace(out.Stderr))
+		}
+	}
+	if as != nil {
+		return nil
+	}
+	for _, p := range []string{path, path + ".pub"} {
+		if err := os.Lchown(p, int(t.now.UID), int(t.now.GID)); err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return err
+	return nil
+}
+
+// keeper is who works in the folder of the key: the account itself where it or a folder on
+// the way to it belongs to the account, who may have put links there that root must not
+// follow. Nil is who runs the task.
+func (t *userTask) keeper(dir string) *syscall.Credential {
+	if os.Geteuid() != 0 || t.now.UID == 0 {
+		return nil
 	}
+	for ; dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		info, err := os.Lstat(dir)
+		if err != nil {
+			continue
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && int64(st.Uid) == t.now.UID {
+			return &syscall.Credential{Uid: uint32(t.now.UID), Gid: uint32(t.now.GID)}
+		}
+	}
+	return nil
+}
+
+func (t *userTask) keygen(path string) []string {
 	argv := []string{"ssh-keygen", "-q", "-t", t.a.KeyType}
 	if t.a.KeyBits != nil && *t.a.KeyBits > 0 {
 		argv = append(argv, "-b", strconv.FormatInt(*t.a.KeyBits, 10))
@@ -68,18 +104,5 @@ func (t *userTask) makeKey(ctx context.Context, path string) error {
 	} else if name, err := os.Hostname(); err == nil {
 		comment = "ansible-generated on " + name
 	}
-	argv = append(argv, "-C", comment, "-f", path, "-N", "")
-	out, err := t.h.Tool(ctx, argv...)
-	if err != nil {
-		return err
-	}
-	if out.RC != 0 {
-		return modules.Failf("ssh-keygen: %s", strings.TrimSpace(out.Stderr))
-	}
-	for _, p := range []string{path, path + ".pub"} {
-		if err := os.Lchown(p, int(t.now.UID), int(t.now.GID)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return append(argv, "-C", comment, "-f", path, "-N", "")
 }

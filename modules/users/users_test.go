@@ -1,11 +1,16 @@
 package users
 
 import (
+	"errors"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fettle/engine/value"
+	"fettle/modules"
 )
 
 func TestCreateCommand(t *testing.T) {
@@ -147,4 +152,74 @@ func TestParseGetent(t *testing.T) {
 	if s := value.Repr(got); s != "{'http': ['80/tcp', 'www'], 'domain': [['53/tcp'], ['53/udp'], ['53/x']]}" {
 		t.Errorf("got %s", s)
 	}
+}
+
+// An account cannot use its key's folder to make root write, take over or read files elsewhere.
+func TestKeyStaysInHome(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	if _, err := exec.LookPath("ssh-keygen"); err != nil {
+		t.Skip("needs ssh-keygen (package openssh-client)")
+	}
+	const nobody = 65534
+	top, err := os.MkdirTemp("/var/tmp", "fettle-users-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(top) })
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, plant := range map[string]func(home, precious string) error{
+		"nothing":          func(string, string) error { return nil },
+		"folder elsewhere": func(home, precious string) error { return os.Symlink(precious, home+"/.ssh") },
+		"public half":      func(home, precious string) error { return plantLink(home, precious+"/file", "id_ed25519.pub") },
+		"both halves exist": func(home, precious string) error {
+			return plantLink(home, precious+"/file", "id_ed25519.pub", "id_ed25519")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp(top, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			home, precious := dir+"/home", dir+"/precious"
+			for path, owner := range map[string]int{dir: 0, home: nobody, precious: 0} {
+				_ = os.Mkdir(path, 0o755)
+				if err := errors.Join(os.Chmod(path, 0o755), os.Chown(path, owner, owner)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(os.WriteFile(precious+"/file", []byte("precious"), 0o600), plant(home, precious)); err != nil {
+				t.Fatal(err)
+			}
+			task := &userTask{a: userArgs{KeyType: "ed25519", Force: true}, h: &modules.Host{}, out: userReturn{}, now: &account{Name: "x", UID: nobody, GID: nobody, Home: home}}
+			err = task.sshKey(t.Context())
+			b, readErr := os.ReadFile(precious + "/file")
+			files, _ := os.ReadDir(precious)
+			if readErr != nil || string(b) != "precious" || len(files) != 1 {
+				t.Errorf("root wrote there: %q, %v, %v", b, files, err)
+			}
+			if strings.Contains(task.out.PublicKey, "precious") {
+				t.Error("root read what the account may not")
+			}
+			if name == "nothing" {
+				info, statErr := os.Stat(home + "/.ssh/id_ed25519")
+				if err != nil || statErr != nil || info.Sys().(*syscall.Stat_t).Uid != nobody || info.Mode().Perm() != 0o600 || !strings.HasPrefix(task.out.PublicKey, "ssh-ed25519 ") {
+					t.Errorf("%v, %v, %v, %q", err, info, statErr, task.out.PublicKey)
+				}
+			}
+		})
+	}
+}
+
+// plantLink makes links to a file in the folder of the keys of nobody.
+func plantLink(home, to string, names ...string) error {
+	dir := home + "/.ssh"
+	err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, 65534, 65534))
+	for _, n := range names {
+		err = errors.Join(err, os.Symlink(to, dir+"/"+n))
+	}
+	return err
 }

@@ -3,7 +3,7 @@ package config
 import "strings"
 
 // becomePlugins are the become plugins of collections, whose settings are all made alike.
-var becomePlugins = strings.Fields("doas dzdo ksu machinectl pbrun pfexec pmrun sesu")
+var becomePlugins = strings.Fields("doas dzdo ksu machinectl pbrun pfexec pmrun run0 sesu")
 
 // connectionTable has the settings of the connection plugins of collections, as settings.txt.
 const connectionTable = `chroot:chroot_exe	str	chroot	ANSIBLE_CHROOT_EXE	chroot_connection.exe	-

@@ -98,7 +98,9 @@ var methods = map[string]method{
 	"runuser": {exe: "runuser", command: func(x, f, u, c string) string { return join(x, f, u, "-c", Quote(c)) }},
 	"ksu":     {exe: "ksu", terminal: true, command: func(x, f, u, c string) string { return join(x, u, f, "-e", c) }},
 	"pfexec":  {exe: "pfexec", flags: "-H -S -n", command: func(x, f, _, c string) string { return join(x, f, c) }},
-	"pmrun":   {exe: "pmrun", terminal: true, command: func(x, f, _, c string) string { return join(x, f, c) }},
+	// run0 makes a terminal of its own only where its streams are one.
+	"run0":  {exe: "run0", command: asUser("--user=")},
+	"pmrun": {exe: "pmrun", terminal: true, command: func(x, f, _, c string) string { return join(x, f, c) }},
 	// machinectl itself talks on a terminal only, where three ^] end the session: its sister
 	// makes the same session, with plain pipes.
 	"machinectl": {exe: "systemd-run", command: func(x, f, u, c string) string {

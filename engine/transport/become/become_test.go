@@ -26,6 +26,7 @@ func TestWrap(t *testing.T) {
 		{Options{Method: "runuser", User: "bob"}, "runuser bob -c " + again, false},
 		{Options{Method: "ksu", User: "bob"}, "ksu bob -e " + inner, true},
 		{Options{Method: "pmrun", User: "bob"}, "pmrun " + inner, true},
+		{Options{Method: "run0", User: "bob", Flags: "--nice=5"}, "run0 --nice=5 --user=bob " + inner, false},
 		{Options{Method: "pfexec", Flags: "-P basic"}, "pfexec -P basic " + inner, false},
 		{Options{Method: "machinectl", User: "bob"}, "systemd-run --quiet --pipe --wait --collect --service-type=exec --property=PAMName=login --uid=bob -- " + strings.ReplaceAll(inner, "$", "$$"), false},
 	} {

@@ -101,6 +101,8 @@ func (q *questions) answer(kind, text string) (string, bool) {
 	case kind == "none": // a word to people, such as to touch the key
 		_, _ = q.ask(text+" (press enter to go on)", true, "")
 		return "", true
+	case strings.HasPrefix(text, "Enter PIN for") && q.h.token() != "" && t.Password != "":
+		return t.Password, q.first("PIN")
 	case q.isPassword(text):
 		return t.Password, t.Password != "" && q.first("password")
 	case strings.HasPrefix(text, "Enter passphrase for") && t.KeyPassphrase != "" && q.first(text):

@@ -104,10 +104,13 @@ func (h *host) dial(ctx context.Context) (transport.Conn, error) {
 // prepare works out how ssh is called.
 func (h *host) prepare(ctx context.Context) error {
 	own := ssh.OwnOptions(h.t)
-	if p := h.t.Var("ansible_ssh_pkcs11_provider"); p != "" {
-		own = append(own, "PKCS11Provider="+p)
-	}
 	own = append(own, "NumberOfPasswordPrompts=1")
+	if p := h.token(); p != "" {
+		own = append(own, "PKCS11Provider="+p)
+		if h.t.Password != "" { // it is the PIN
+			own = append(own, "PasswordAuthentication=no", "KbdInteractiveAuthentication=no", "PreferredAuthentications=publickey")
+		}
+	}
 	if h.t.Password == "" {
 		own = append(own, "PasswordAuthentication=no", "KbdInteractiveAuthentication=no")
 		if h.t.KeyPassphrase == "" && h.d.Ask == nil {
@@ -131,6 +134,10 @@ func (h *host) prepare(ctx context.Context) error {
 	}
 	return nil
 }
+
+// token is the library that speaks with a PKCS#11 token, "" without one. With one the
+// connection password is its PIN, as for Ansible.
+func (h *host) token() string { return h.t.Var("ansible_ssh_pkcs11_provider") }
 
 func (h *host) socket() string { return filepath.Join(h.dir, "c") }
 
@@ -284,7 +291,8 @@ func (c *conn) await(ctx context.Context) error {
 		select {
 		case <-c.Done():
 			if e := c.errs.bytes(); len(e) > 0 {
-				return errors.New(told(e, nil))
+				msg := told(e, nil)
+				return errors.New(msg + knownKey(msg))
 			}
 			return c.Err()
 		case <-ctx.Done():

@@ -247,6 +247,21 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
+// The version is that of the ssh program; ssh itself knows this condition since 10.0.
+func TestMatchVersion(t *testing.T) {
+	if release() == "" {
+		t.Skip("no ssh on this machine (package openssh-client)")
+	}
+	path := filepath.Join(t.TempDir(), "c")
+	if err := os.WriteFile(path, []byte("Match version OpenSSH_0.*\n Port 1\nMatch version OpenSSH_*,!*_0.*\n Port 7\nMatch !version OpenSSH_*\n User nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := (&Files{}).Resolve(t.Context(), Query{Host: "a", File: path})
+	if err != nil || o.Port() != 7 || o.User() == "nobody" {
+		t.Errorf("port %d, user %s, %v for %s", o.Port(), o.User(), err, release())
+	}
+}
+
 func TestGuarded(t *testing.T) {
 	home := t.TempDir()
 	if err := os.MkdirAll(home+"/.ssh", 0o700); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -191,7 +192,7 @@ func (r *resolver) condition(name, arg string) (bool, error) {
 	case "sessiontype":
 		return MatchList(arg, "exec") > 0, nil
 	case "version":
-		return false, nil
+		return MatchList(arg, release()) > 0, nil
 	case "localnetwork":
 		return localNetwork(arg)
 	case "exec":
@@ -220,6 +221,16 @@ func (r *resolver) exec(arg string) (bool, error) {
 	}
 	return err == nil, nil
 }
+
+// release is what the ssh program of this machine calls itself, "OpenSSH_10.0p2 Debian-7";
+// without one no version matches.
+var release = sync.OnceValue(func() string {
+	ctx, cancel := context.WithTimeout(context.Background(), execTime)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
+	name, _, _ := strings.Cut(strings.TrimSpace(string(out)), ",")
+	return name
+})
 
 // matchWords splits the conditions of a Match line: name value, or name=value.
 func matchWords(s string) ([]string, error) {

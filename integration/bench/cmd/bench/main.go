@@ -38,6 +38,7 @@ type options struct {
 	hosts, latency   string
 	workloads, tools string
 	repeat           int
+	prepare          bool
 	fettle, mitogen  string
 	site, json, md   string
 }
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&o.workloads, "workloads", "", "ping,facts,site,tiny,steps,loop,files,hostvars,package (default all; short: ping,site,hostvars)")
 	flags.StringVar(&o.tools, "tools", "", "floor,fettle,mitogen,ansible tuned,ansible default (default all)")
 	flags.IntVar(&o.repeat, "repeat", 5, "second runs of each fast tool")
+	flags.BoolVar(&o.prepare, "prepare", false, "fettle makes the first run for Ansible: 50 hosts and more take it half an hour")
 	flags.StringVar(&o.fettle, "fettle", "", "program to measure (default: build it)")
 	flags.StringVar(&o.mitogen, "mitogen", "", "directory of an unpacked Mitogen")
 	flags.StringVar(&o.site, "site", "integration/testdata/site", "directory of the site playbook")
@@ -150,12 +152,15 @@ func (o options) plan(ctx context.Context) (bench.Plan, error) {
 		return p, err
 	}
 	want := fields(o.tools, "floor,fettle,mitogen,ansible tuned,ansible default")
-	if o.fettle == "" && slices.Contains(want, "fettle") {
+	if o.fettle == "" && (o.prepare || slices.Contains(want, "fettle")) {
 		if o.fettle, err = build(ctx); err != nil {
 			return p, err
 		}
 	}
 	for _, t := range bench.Tools(o.fettle, o.mitogen, self) {
+		if o.prepare && t.Name == "fettle" {
+			p.Prepare = &t
+		}
 		if slices.Contains(want, t.Name) {
 			p.Tools = append(p.Tools, t)
 		}
