@@ -4,10 +4,14 @@ package reach_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +20,7 @@ import (
 	"fettle/engine/transport"
 	"fettle/engine/transport/container"
 	"fettle/engine/transport/transporttest"
+	"fettle/engine/wire"
 )
 
 // busyboxRoot makes the files of a small system, with the accounts root and bob.
@@ -48,6 +53,45 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ended checks that a cancelled call leaves nothing running in the container.
+func ended(t *testing.T, p *runner.Runners, a *runner.Account, kind string) {
+	t.Helper()
+	mark := fmt.Sprintf("9876%d", len(kind))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var call sync.WaitGroup
+	call.Go(func() {
+		c := &wire.Call{Module: "ansible.builtin.shell", Args: []json.RawMessage{json.RawMessage(`{"_raw_params":"sleep ` + mark + ` & sleep ` + mark + `"}`)}}
+		_ = p.Call(ctx, a, c, nil, func(wire.Result) {})
+	})
+	for range 300 {
+		if running("sleep\x00"+mark) == 2 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := running("sleep\x00" + mark); n != 2 {
+		t.Errorf("%d of 2 processes were started", n)
+	}
+	cancel()
+	call.Wait()
+	if n := running("sleep\x00" + mark); n != 0 {
+		t.Errorf("%d processes of a cancelled call are left", n)
+	}
+}
+
+// running counts the processes of this machine, those of containers among them, whose
+// arguments begin so.
+func running(words string) (n int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && bytes.HasPrefix(b, []byte(words)) {
+			n++
+		}
+	}
+	return n
 }
 
 // shared is a folder that is the same inside and outside, and where the suite works.
@@ -87,6 +131,7 @@ func contractAndRunner(t *testing.T, kind, address string, users ...string) {
 	if got, err := whoami(t.Context(), p, &runner.Account{Target: target, Become: &runner.Become{Method: "su", User: "bob"}}); err != nil || got != "bob" {
 		t.Errorf("su: %q, %v", got, err)
 	}
+	ended(t, p, &runner.Account{Target: target}, kind)
 }
 
 func TestChroot(t *testing.T) {
