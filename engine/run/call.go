@@ -62,6 +62,9 @@ func (u *turn) call(ctx context.Context, j *job) callResult {
 	}
 	if u.act != nil && u.act.Run != nil {
 		res, err := u.act.Run(ctx, u.actionCall(j))
+		if late := context.Cause(ctx); transport.IsUnreachable(late) {
+			err = late
+		}
 		return callResult{res, err}
 	}
 	if j.account == nil {

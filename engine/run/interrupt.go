@@ -2,24 +2,40 @@ package run
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"fettle/engine/event"
 	"fettle/engine/runner"
+	"fettle/engine/transport"
 )
 
-// enter and leave note who is in the middle of a task.
-func (r *run) enter(u *turn) {
+// enter and leave note who is in the middle of a task. spent is what the host took so far.
+func (r *run) enter(u *turn) (spent time.Duration) {
 	r.emitMu.Lock()
 	defer r.emitMu.Unlock()
 	r.active[u] = true
+	return r.spent[u.w.host.Name]
+}
+
+// hostTime bounds a task by what is left of the host's time, after which the host is
+// unreachable for the rest of the run.
+func (r *run) hostTime(ctx context.Context, spent time.Duration) (context.Context, context.CancelFunc) {
+	if r.HostTimeout <= 0 {
+		return ctx, func() {}
+	}
+	msg := fmt.Sprintf("given up: the host took longer than the %v of --host-timeout", r.HostTimeout)
+	return context.WithTimeoutCause(ctx, r.HostTimeout-spent, &transport.UnreachableError{Msg: msg, Err: context.DeadlineExceeded})
 }
 
 func (r *run) leave(u *turn, out *outcome) {
 	r.emitMu.Lock()
 	defer r.emitMu.Unlock()
 	delete(r.active, u)
+	r.spent[u.w.host.Name] += out.elapsed
 	if r.ctx.Err() != nil && (out.status == event.Failed || out.status == event.Unreachable) {
 		r.cutOff = append(r.cutOff, u)
 	}

@@ -11,6 +11,7 @@ import (
 	"fettle/engine/event"
 	"fettle/engine/runner"
 	"fettle/engine/template"
+	"fettle/engine/transport"
 	"fettle/engine/value"
 	"fettle/engine/vars"
 )
@@ -351,11 +352,15 @@ func equalAccounts(a, b *runner.Account) bool {
 func (u *turn) oneByOne(ctx context.Context, lv *loopVars, items []value.Value) []itemOutcome {
 	var out []itemOutcome
 	for i := range items {
-		if ctx.Err() != nil {
-			break
-		}
 		if i > 0 && lv.pause > 0 {
 			sleep(ctx, lv.pause)
+		}
+		if err := context.Cause(ctx); transport.IsUnreachable(err) {
+			out = append(out, u.failed(err))
+			break
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		u.bind(lv, items, i)
 		o := u.one(ctx, items[i])

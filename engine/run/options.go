@@ -62,6 +62,9 @@ type Options struct {
 	AnyErrorsFatal bool
 	GatherFacts    bool // the configured default of gathering: implicit
 	TaskTimeout    int
+	// HostTimeout is what the tasks of a host may take in a run, all together; then it is
+	// given up as unreachable. 0 means any time.
+	HostTimeout time.Duration
 	// NoLog hides the results of all tasks that do not say otherwise (no_log).
 	NoLog bool
 	// PollInterval is how often background jobs are looked at, in seconds (poll_interval); 0 means 15.

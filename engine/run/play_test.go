@@ -43,6 +43,10 @@ func (p *pool) Call(ctx context.Context, a *runner.Account, c *wire.Call, _ *run
 	if strings.HasPrefix(a.Target.Name, "gone") {
 		return &transport.UnreachableError{Msg: "it went away", Unknown: true}
 	}
+	if strings.HasPrefix(a.Target.Name, "slow") {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	for i, raw := range c.Args {
 		v, err := value.FromJSON(raw)
 		if err != nil {
@@ -117,6 +121,40 @@ func playWith(t *testing.T, hosts, text string, change func(*run.Options)) (int,
 		t.Fatal(err)
 	}
 	return code, s.lines, pl
+}
+
+// A host that takes too long is unreachable, in the task where that happens; others go on,
+// and rescue sections cannot bring it back.
+func TestHostTimeout(t *testing.T) {
+	for name, task := range map[string]string{
+		"task":  "- stat: {path: /}",
+		"loop":  "- stat: {path: /}\n      loop: [1, 2]",
+		"until": "- stat: {path: /}\n      until: false\n      retries: 1000\n      delay: 0.001",
+		"pause": "- pause: {seconds: 1000}\n      when: inventory_hostname == 'slow1'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, lines, _ := playWith(t, "h1,slow1,", `
+- hosts: all
+  gather_facts: false
+  strategy: free
+  tasks:
+    `+task+`
+    - debug: {msg: later}
+      ignore_unreachable: true
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: {msg: another play}
+`, func(o *run.Options) { o.HostTimeout = 300 * time.Millisecond })
+			told := strings.Join(lines, "\n")
+			if name != "until" && !strings.Contains(told, "h1 ok another play") {
+				t.Errorf("the other host did not go on:\n%s", told)
+			}
+			if code != run.ExitUnreachable || name != "loop" && !strings.Contains(told, "--host-timeout") || !strings.Contains(told, "recap slow1 ok=0 changed=0 unreachable=1") {
+				t.Errorf("exit code %d\n%s", code, told)
+			}
+		})
+	}
 }
 
 func TestLoopIsOneCall(t *testing.T) {

@@ -41,9 +41,10 @@ type run struct {
 	emitMu sync.Mutex
 	warned map[string]bool
 	delegs map[string]*inventory.Host
-	slots  chan struct{}  // forks
-	active map[*turn]bool // who is in the middle of a task; emitMu guards it
-	cutOff []*turn        // whose task was not waited for; emitMu guards it
+	slots  chan struct{}            // forks
+	active map[*turn]bool           // who is in the middle of a task; emitMu guards it
+	spent  map[string]time.Duration // in tasks, by host; emitMu guards it
+	cutOff []*turn                  // whose task was not waited for; emitMu guards it
 }
 
 // Run executes the plan and returns the exit code of ansible-playbook. An error means that
@@ -58,7 +59,7 @@ func Run(ctx, stop context.Context, o Options) (int, error) {
 	}
 	r := &run{Options: o, ctx: ctx, stop: stop, stats: map[string]*event.Stats{}, dead: map[string]bool{}, failedHosts: map[string]bool{},
 		tasks: map[*plan.Task]*event.Task{}, custom: map[string]*value.Dict{}, selected: map[*plan.Task]bool{},
-		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks), active: map[*turn]bool{},
+		warned: map[string]bool{}, delegs: map[string]*inventory.Host{}, slots: make(chan struct{}, o.Forks), active: map[*turn]bool{}, spent: map[string]time.Duration{},
 		started: o.StartAtTask == ""}
 	start := o.Now()
 	r.emit(event.RunStart{At: start, Playbooks: r.playbooks(), Check: o.Check})

@@ -127,15 +127,19 @@ func (r *run) hostResolver(ctx context.Context, playDir string) func(*inventory.
 // do runs the task and never panics out.
 func (u *turn) do(ctx context.Context) (out *outcome) {
 	start := time.Now()
-	u.r.enter(u)
+	ctx, cancel := u.r.hostTime(ctx, u.r.enter(u))
 	defer func() {
-		u.r.leave(u, out)
+		cancel()
 		out.elapsed = time.Since(start)
+		u.r.leave(u, out)
 		out.noLog, out.diff = u.noLog, u.diff
 		if u.delegate != "" {
 			out.delegated, out.address = u.delegate, u.address
 		}
 	}()
+	if err := context.Cause(ctx); transport.IsUnreachable(err) {
+		return u.failure(err)
+	}
 	if err := u.resolveAction(); err != nil {
 		return u.failure(err)
 	}
@@ -495,6 +499,9 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 		}
 		if done || o.status == event.Unreachable {
 			return o
+		}
+		if err := context.Cause(ctx); transport.IsUnreachable(err) {
+			return u.failed(err)
 		}
 		if n > retries || ctx.Err() != nil {
 			o.status = event.Failed

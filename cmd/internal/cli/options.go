@@ -20,6 +20,7 @@ type runOptions struct {
 	privateKey     string
 	timeout        int
 	reconnect      int
+	hostTimeout    int
 	lock, cron     bool
 	lockWait       int
 	commonArgs     string
@@ -80,6 +81,7 @@ func (o *runOptions) connectionFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.privateKey, "key-file", "", "same as --private-key")
 	f.IntVarP(&o.timeout, "timeout", "T", 0, "seconds to wait for a connection")
 	f.IntVar(&o.reconnect, "reconnect", 20, "seconds to try a host again that is lost in the middle of a task; 0: never")
+	f.IntVar(&o.hostTimeout, "host-timeout", 0, "seconds the tasks of a host may take together before it is given up as unreachable; 0: any time")
 	f.BoolVar(&o.lock, "lock", false, "keep other runs with --lock from the hosts' accounts while this one works there")
 	f.IntVar(&o.lockWait, "lock-wait", 0, "seconds to wait for another run that has the lock; a host that stays locked is unreachable")
 	f.BoolVar(&o.cron, "cron", false, "nobody is there: ask no questions, and --lock")

@@ -538,7 +538,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 		PublicIncludes:  ss.cfg.IsSet("DEFAULT_PRIVATE_ROLE_VARS") && !ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS"),
 		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"), NoLog: ss.cfg.Bool("DEFAULT_NO_LOG"), DisplayArgs: ss.cfg.Bool("DISPLAY_ARGS_TO_STDOUT"),
 		PollInterval: ss.cfg.Int("DEFAULT_POLL_INTERVAL"),
-		TaskTimeout:  ss.cfg.Int("TASK_TIMEOUT"), Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+		TaskTimeout:  ss.cfg.Int("TASK_TIMEOUT"), HostTimeout: time.Duration(ss.o.hostTimeout) * time.Second, Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	if ss.cfg.IsSet("DEFAULT_MANAGED_STR") {
 		o.Managed = ss.cfg.String("DEFAULT_MANAGED_STR")
 	}
