@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,10 +41,24 @@ func giveName(f *os.File, dir *os.Root, name string) error {
 	return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), int(d.Fd()), name, unix.AT_SYMLINK_FOLLOW)
 }
 
-// draftAge is how old a draft without an owner must be to be removed.
+// lockDir locks a directory as long as its runner lives; nil where that cannot be.
+func lockDir(at *os.Root, name string) *os.File {
+	f, err := at.Open(name)
+	if err != nil {
+		return nil
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		_ = f.Close()
+		return nil
+	}
+	return f
+}
+
+// draftAge is how old a draft or a directory without an owner must be to be removed.
 const draftAge = 10 * time.Second
 
-// sweepDrafts removes the drafts in dir whose runners were killed: nobody holds their lock.
+// sweepDrafts removes the drafts and temporary directories in dir whose runners were killed:
+// nobody holds their lock.
 func sweepDrafts(dir *os.Root) {
 	d, err := dir.Open(".")
 	if err != nil {
@@ -60,9 +75,15 @@ func sweepDrafts(dir *os.Root) {
 			continue
 		}
 		info, err := f.Stat()
-		if err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > draftAge && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = dir.Remove(name)
+		if err == nil && (info.Mode().IsRegular() || info.IsDir() && owned(info)) && time.Since(info.ModTime()) > draftAge && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = dir.RemoveAll(name)
 		}
 		_ = f.Close()
 	}
+}
+
+// owned tells whether a directory is one that nobody else could have made so.
+func owned(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid() && info.Mode().Perm() == 0o700
 }

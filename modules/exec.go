@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -157,6 +158,7 @@ func (h *Host) prepare(c Command) (*exec.Cmd, error) {
 	}
 	cmd := &exec.Cmd{Path: found, Args: argv, Dir: c.Dir, Env: env}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: c.As}
+	bindTo(cmd.SysProcAttr)
 	if c.Umask != nil {
 		// Go cannot set the umask of a child only: a shell does it and becomes the program.
 		cmd.Args = append([]string{"/bin/sh", "-c", fmt.Sprintf(`umask %04o; exec "$0" "$@"`, *c.Umask), found}, argv[1:]...)
@@ -252,6 +254,8 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, c Command, stdout, stderr *cap
 	defer closeAll(readers)
 	cmd.Stdout, cmd.Stderr = writers[0], writers[1]
 	feed, err := feeder(cmd, c.Stdin)
+	runtime.LockOSThread() // as bindTo needs
+	defer runtime.UnlockOSThread()
 	if err == nil {
 		err = cmd.Start()
 	}
@@ -280,6 +284,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd, c Command, stdout, stderr *cap
 func waitGroup(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (timedOut bool) {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = cmd.Wait() }()
+	defer newGuard(cmd.Process.Pid).end()
 	var after <-chan time.Time
 	if timeout > 0 {
 		t := time.NewTimer(timeout)

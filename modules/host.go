@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"fettle/engine/value"
 )
@@ -38,6 +39,7 @@ type Host struct {
 	warnings      []string
 	noLog         []string
 	temps         []string
+	locks         []*os.File // on directories among temps
 
 	userNames, groupNames *accounts
 }
@@ -112,14 +114,29 @@ func (h *Host) cleanup() {
 	for _, t := range h.temps {
 		_ = os.RemoveAll(t)
 	}
-	h.temps = nil
+	for _, f := range h.locks {
+		_ = f.Close()
+	}
+	h.temps, h.locks = nil, nil
 }
 
-// TempDir makes a private directory that is removed when the call ends.
+// TempDir makes a private directory that is removed when the call ends; those of runners
+// that were killed are removed before.
 func (h *Host) TempDir() (string, error) {
-	d, err := os.MkdirTemp("", ".fettle-")
-	if err == nil {
-		h.temps = append(h.temps, d)
+	at, err := os.OpenRoot(os.TempDir())
+	if err != nil {
+		return "", err
 	}
-	return d, err
+	defer at.Close()
+	sweepDrafts(at)
+	name := ".fettle-" + randomName()
+	if err := at.Mkdir(name, 0o700); err != nil {
+		return "", err
+	}
+	d := filepath.Join(os.TempDir(), name)
+	h.temps = append(h.temps, d)
+	if f := lockDir(at, name); f != nil {
+		h.locks = append(h.locks, f)
+	}
+	return d, nil
 }

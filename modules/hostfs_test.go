@@ -134,6 +134,44 @@ func TestStaleDraft(t *testing.T) {
 	}
 }
 
+// The same for directories.
+func TestStaleTempDir(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("directories are not locked here")
+	}
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	stale, others := filepath.Join(dir, ".fettle-0123456789abcdef"), filepath.Join(dir, ".fettle-0123456789abcdee")
+	for path, mode := range map[string]os.FileMode{stale: 0o700, others: 0o755} {
+		if err := errors.Join(os.Mkdir(path, mode), os.WriteFile(path+"/args", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	living := &Host{}
+	alive, err := living.TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{stale, others, alive} {
+		if err := os.Chtimes(path, time.Now(), time.Now().Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &Host{}
+	if _, err := h.TempDir(); err != nil {
+		t.Fatal(err)
+	}
+	if Exists(stale) || !Exists(others) || !Exists(alive) {
+		left, _ := os.ReadDir(dir)
+		t.Errorf("left %v", left)
+	}
+	h.cleanup()
+	living.cleanup()
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left %v", left)
+	}
+}
+
 // The directory is opened once: when its name leads elsewhere at the end, the file still
 // goes where it was meant to go.
 func TestDraftInSwappedDirectory(t *testing.T) {
