@@ -43,21 +43,21 @@ func (s *screen) await(t *testing.T, from int, want string) int {
 	return 0
 }
 
-// TestConsoleAtTerminal: editing, completion and history, which need a terminal.
-func TestConsoleAtTerminal(t *testing.T) {
-	program, err := exec.LookPath("ansible-console")
+// atTerminal starts a program at a terminal of its own, in a home of its own; send types.
+func atTerminal(t *testing.T, home, name string, args ...string) (s *screen, send func(keys string), cmd *exec.Cmd) {
+	t.Helper()
+	program, err := exec.LookPath(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := t.TempDir()
-	cmd := exec.Command(program, "-i", "web1,web2,db1", "-c", "local")
+	cmd = exec.Command(program, args...)
 	cmd.Dir, cmd.Env = home, append(os.Environ(), "HOME="+home, "TERM=xterm")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 200})
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
-	defer func() { _ = tty.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	s := &screen{}
+	t.Cleanup(func() { _ = tty.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	s = &screen{}
 	go func() { // ends when the terminal is closed
 		buf := make([]byte, 4096)
 		for {
@@ -68,12 +68,43 @@ func TestConsoleAtTerminal(t *testing.T) {
 			}
 		}
 	}()
-	send := func(keys string) {
+	return s, func(keys string) {
 		t.Helper()
 		if _, err := tty.WriteString(keys); err != nil {
 			t.Fatal(err)
 		}
+	}, cmd
+}
+
+// TestDebugAtTerminal: who asks an ad-hoc debug for a secret at the terminal is shown it, for
+// other modules and in playbooks it stays masked.
+func TestDebugAtTerminal(t *testing.T) {
+	home := t.TempDir()
+	play := "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: 'it is {{ ansible_password }}'}}]\n"
+	if err := os.WriteFile(filepath.Join(home, "p.yml"), []byte(play), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	for _, c := range []struct {
+		name, want string
+		command    []string
+	}{
+		{"debug", "it is {{ 1 + 2 }}", []string{"ansible", "-i", "h,", "-c", "local", "-k", "all", "-m", "debug", "-a", "msg='it is {{ ansible_password }}'"}},
+		{"other", `"msg": "********"`, []string{"ansible", "-i", "h,", "-c", "local", "-k", "all", "-m", "assert", "-a", "that=false fail_msg='it is {{ ansible_password }}'"}},
+		{"playbook", `"msg": "********"`, []string{"ansible-playbook", "-i", "h,", "-c", "local", "-k", "p.yml"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, send, _ := atTerminal(t, home, c.command[0], c.command[1:]...)
+			at := s.await(t, 0, "SSH password:")
+			send("{{ 1 + 2 }}\r")
+			s.await(t, at, c.want)
+		})
+	}
+}
+
+// TestConsoleAtTerminal: editing, completion and history, which need a terminal.
+func TestConsoleAtTerminal(t *testing.T) {
+	home := t.TempDir()
+	s, send, cmd := atTerminal(t, home, "ansible-console", "-i", "web1,web2,db1", "-c", "local")
 	at := s.await(t, 0, "@all (3)[f:50]$ ")
 	send("cd w\t")
 	at = s.await(t, at, "cd web") // as far as both hosts agree

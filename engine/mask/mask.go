@@ -84,6 +84,8 @@ func (m *Masker) Value(v value.Value) value.Value {
 		}
 	case string:
 		return m.String(x)
+	case value.Text:
+		return value.Text(m.String(string(x)))
 	case *value.List:
 		out := &value.List{V: make([]value.Value, len(x.V))}
 		for i, e := range x.V {

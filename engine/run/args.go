@@ -50,7 +50,11 @@ func (u *turn) arguments(j *job) error {
 			out.SetString(name, e.Value)
 			continue
 		}
-		v, err := u.t.Render(e.Value)
+		render := u.t.Render
+		if u.task.Module == "ansible.builtin.set_fact" {
+			render = u.t.RenderFact
+		}
+		v, err := render(e.Value)
 		if err != nil {
 			return &taskError{what: fmt.Sprintf("Finalization of task args for '%s' failed", u.task.Module),
 				err: &placed{at: u.argAt(name), err: fmt.Errorf("Error while resolving value for '%s': %w", name, err)}}

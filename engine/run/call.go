@@ -418,6 +418,10 @@ func (u *turn) shownIf(d *value.Dict, hidden bool) *value.Dict {
 	if u.r.Masker.Empty() && !mask.Holds(d) {
 		return d
 	}
+	if u.r.ShowSecrets && u.task.Module == "ansible.builtin.debug" {
+		plain, _ := u.r.Masker.Reveal(d).(*value.Dict)
+		return plain
+	}
 	return u.r.Masker.Dict(d)
 }
 

@@ -71,6 +71,8 @@ type Options struct {
 	PollInterval int
 	// DisplayArgs shows the arguments of tasks beside their names (display_args_to_stdout).
 	DisplayArgs bool
+	// ShowSecrets: debug shows what it is asked for unmasked.
+	ShowSecrets bool
 	// Managed is the value of ansible_managed in templates; "" means Ansible's.
 	Managed   string
 	Gathering string // implicit, explicit, smart

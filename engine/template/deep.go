@@ -51,6 +51,9 @@ func (d *deepener) value(v value.Value) (value.Value, error) {
 	case nil, bool, int64, float64, string:
 		return v, nil
 	case value.Text:
+		if d.keepSecrets && d.c.keepText {
+			return v, nil
+		}
 		d.changed = true
 		return string(x), nil
 	case *value.Template, *value.Encrypted:

@@ -38,7 +38,9 @@ type Files interface {
 
 // Options configure an Engine. The zero value works: no files, no secrets, no warnings.
 type Options struct {
-	Compat  Compat
+	Compat Compat
+	// Native is the setting jinja2_native of before 2.19, for those who have set it.
+	Native  bool
 	Decrypt func(*value.Encrypted) (value.Value, error)
 	// Secret hears of every secret text that becomes part of a longer one, so that it can be
 	// masked wherever it appears on its own.
@@ -119,6 +121,7 @@ type Context struct {
 	pool   pool
 	// readBack: texts of variables that look like containers are read as such (see readBack).
 	readBack bool
+	keepText bool // see RenderFact
 }
 
 // NewContext returns a context over s. search are the directories for include, import and
@@ -141,6 +144,9 @@ func (c *Context) Scope() Scope { return c.scope }
 
 // Compat says whose behaviour is followed.
 func (c *Context) Compat() Compat { return c.e.opts.Compat }
+
+// Native tells that jinja2_native is set, which means something to content from before 2.19.
+func (c *Context) Native() bool { return c.e.opts.Native }
 
 // Warn reports a warning once per context and text.
 func (c *Context) Warn(d *diag.Diagnostic) {

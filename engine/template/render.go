@@ -234,6 +234,14 @@ func (c *Context) Render(v value.Value) (value.Value, error) {
 	return r, err
 }
 
+// RenderFact is Render for what becomes a variable: where jinja2_native is set it keeps
+// the mark of text that is not data.
+func (c *Context) RenderFact(v value.Value) (value.Value, error) {
+	c.keepText = c.e.opts.Native
+	defer func() { c.keepText = false }()
+	return c.Render(v)
+}
+
 func (c *Context) render(v value.Value) (value.Value, error) {
 	switch x := v.(type) {
 	case string, nil, bool, int64, float64:

@@ -11,8 +11,8 @@ import (
 )
 
 // Text is a str that the old string mode (compat 2.16) must not read back as a literal:
-// what to_json, string and their like return. Only that mode makes one; every operation
-// treats it as the string it is.
+// what to_json, string and their like return, and with the setting jinja2_native the lookup
+// template. Every operation treats it as the string it is.
 type Text string
 
 // TypeName is what Python's type(v).__name__ says.

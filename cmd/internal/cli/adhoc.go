@@ -126,6 +126,8 @@ func (o *adhocOptions) perform(ctx context.Context, ss *session, pattern, module
 		if o.watch != nil {
 			ro.Sink = watched{ro.Sink, o.watch}
 		}
+		// An operator who asks at the terminal is answered; files, pipes and logs stay masked.
+		ro.ShowSecrets = ss.s.Terminal && ss.closeLog == nil
 		if change != nil {
 			change(ro)
 		}

@@ -136,7 +136,7 @@ func (ss *session) makeEngine() error {
 	if err != nil {
 		return withCode(exitOptions, err)
 	}
-	ss.engine = template.New(template.Options{Compat: compat, Decrypt: ss.decryptValue, Secret: ss.mask.Add, Files: templateFiles{ss}, Warn: ss.warn})
+	ss.engine = template.New(template.Options{Compat: compat, Native: ss.cfg.IsSet("DEFAULT_JINJA2_NATIVE") && ss.cfg.Bool("DEFAULT_JINJA2_NATIVE"), Decrypt: ss.decryptValue, Secret: ss.mask.Add, Files: templateFiles{ss}, Warn: ss.warn})
 	return nil
 }
 

@@ -102,6 +102,12 @@ func renderTemplate(c *template.Context, name string, syntax template.Syntax, o 
 			return value.Mark(v, secret || hidden), nil
 		}
 	}
+	if c.Native() { // as before 2.19: data where it is asked for, otherwise text that never is
+		if v, ok := template.Literal(out); ok && o.bool("jinja2_native", false) {
+			return value.Mark(v, secret || hidden), nil
+		}
+		return value.Mark(value.Text(out), secret || hidden), nil
+	}
 	return value.Mark(out, secret || hidden), nil
 }
 

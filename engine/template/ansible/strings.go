@@ -16,7 +16,7 @@ func init() {
 	filter("quote(value)", quote)
 	filter("comment(text, style='plain', **kw)", comment)
 	filter("split(value, sep=None, maxsplit=-1)", split)
-	filter("type_debug(value)", typeDebug, template.Undefined)
+	filter("type_debug(value)", typeDebug, template.Undefined|template.Lazy)
 	filter("ternary(value, true_val, false_val, none_val=None)", ternary, template.UndefinedArgs)
 	filter("mandatory(value, msg=None)", mandatory, template.Undefined)
 	filter("bool(value)", boolFilter)
@@ -274,6 +274,9 @@ func splitBlanks(s string, n int) []string {
 
 func typeDebug(c *template.Call, a []value.Value) (value.Value, error) {
 	name := value.TypeName(a[0])
+	if _, ok := a[0].(value.Text); ok && c.C.Native() {
+		return "NativeJinjaUnsafeText", nil
+	}
 	u, undefined := a[0].(*value.Undefined)
 	switch {
 	case !undefined:
