@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 
+	"fettle/engine/diag"
 	"fettle/engine/value"
 )
 
@@ -10,8 +11,12 @@ import (
 // added are added again; a host that is still there keeps its identity, so that what a run knows
 // of it stays.
 func (inv *Inventory) Refresh() error {
+	known := map[diag.Pos]bool{} // nobody here uses those
+	for d := range inv.Damaged() {
+		known[d.At] = true
+	}
 	fresh, diags := Load(inv.Sources(), inv.opts)
-	if err := diags.Err(); err != nil {
+	if err := newErr(diags, known); err != nil {
 		return fmt.Errorf("cannot read the inventory again: %w", err)
 	}
 	var dirs []string
@@ -21,7 +26,7 @@ func (inv *Inventory) Refresh() error {
 	}
 	inv.mu.RUnlock()
 	for _, d := range dirs {
-		if err := fresh.LoadPlaybookDir(d).Err(); err != nil {
+		if err := newErr(fresh.LoadPlaybookDir(d), known); err != nil {
 			return fmt.Errorf("cannot read the variables beside %s again: %w", d, err)
 		}
 	}
@@ -49,6 +54,17 @@ func (inv *Inventory) Refresh() error {
 		add()
 	}
 	return nil
+}
+
+// newErr is the error of those diagnostics that stand elsewhere than the known ones.
+func newErr(in *diag.List, known map[diag.Pos]bool) error {
+	out := &diag.List{}
+	for _, d := range in.Sorted() {
+		if !known[d.At] {
+			out.Add(d)
+		}
+	}
+	return out.Err()
 }
 
 // replace puts old where h stands in the groups.

@@ -22,6 +22,8 @@ type varsDir struct {
 	hostNames    map[string]bool
 	groupVarsDir string
 	hostVarsDir  string
+	// errors of files that cannot be read: hosts that do not have them do without.
+	groupDamage, hostDamage map[string][]*diag.Diagnostic
 }
 
 // Levels of precedence of Layer, as precedence.md numbers them.
@@ -141,7 +143,8 @@ func (inv *Inventory) LoadPlaybookDir(dir string) *diag.List {
 // openDir loads the files for all groups and hosts; it is nil when there are none.
 func (inv *Inventory) openDir(base string, diags *diag.List) *varsDir {
 	d := &varsDir{base: base, groups: map[string]*value.Vars{}, hosts: map[string]*value.Vars{},
-		groupVarsDir: filepath.Join(base, "group_vars"), hostVarsDir: filepath.Join(base, "host_vars")}
+		groupVarsDir: filepath.Join(base, "group_vars"), hostVarsDir: filepath.Join(base, "host_vars"),
+		groupDamage: map[string][]*diag.Diagnostic{}, hostDamage: map[string][]*diag.Diagnostic{}}
 	d.groupNames = entryNames(d.groupVarsDir, diags)
 	d.hostNames = entryNames(d.hostVarsDir, diags)
 	if d.groupNames == nil && d.hostNames == nil {
@@ -179,14 +182,73 @@ func entryNames(dir string, diags *diag.List) map[string]bool {
 
 func (d *varsDir) loadGroup(inv *Inventory, name string, diags *diag.List) {
 	if _, ok := d.groups[name]; !ok && !filepath.IsAbs(name) {
-		d.groups[name] = inv.loadVars(d.groupVarsDir, name, d.groupNames, diags)
+		d.groups[name] = inv.loadNoting(d.groupVarsDir, name, d.groupNames, diags, d.groupDamage)
 	}
 }
 
 func (d *varsDir) loadHost(inv *Inventory, name string, diags *diag.List) {
 	if _, ok := d.hosts[name]; !ok && !filepath.IsAbs(name) {
-		d.hosts[name] = inv.loadVars(d.hostVarsDir, name, d.hostNames, diags)
+		d.hosts[name] = inv.loadNoting(d.hostVarsDir, name, d.hostNames, diags, d.hostDamage)
 	}
+}
+
+// loadNoting is loadVars that also notes the errors under the name.
+func (inv *Inventory) loadNoting(dir, name string, names map[string]bool, diags *diag.List, damage map[string][]*diag.Diagnostic) *value.Vars {
+	var found diag.List
+	vars := inv.loadVars(dir, name, names, &found)
+	for _, d := range found.Sorted() {
+		if d.Severity == diag.Error {
+			damage[name] = append(damage[name], d)
+		}
+		diags.Add(d)
+	}
+	return vars
+}
+
+// Damage are the errors of the files of group_vars and host_vars that the host's variables would come from.
+func (h *Host) Damage(playDir string) []*diag.Diagnostic {
+	h.inv.mu.RLock()
+	defer h.inv.mu.RUnlock()
+	dirs := h.inv.dirs
+	if d := h.inv.playDirs[playDir]; d != nil {
+		dirs = append(slices.Clone(dirs), d)
+	}
+	var out []*diag.Diagnostic
+	for _, d := range dirs {
+		if len(d.groupDamage)+len(d.hostDamage) == 0 {
+			continue
+		}
+		for _, g := range h.groupsInOrder() {
+			out = append(out, d.groupDamage[g.Name]...)
+		}
+		out = append(out, d.hostDamage[h.Name]...)
+	}
+	return out
+}
+
+// Damaged are the errors of all files of group_vars and host_vars so far.
+func (inv *Inventory) Damaged() map[*diag.Diagnostic]bool {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	out := map[*diag.Diagnostic]bool{}
+	note := func(d *varsDir) {
+		for _, m := range []map[string][]*diag.Diagnostic{d.groupDamage, d.hostDamage} {
+			for _, found := range m {
+				for _, p := range found {
+					out[p] = true
+				}
+			}
+		}
+	}
+	for _, d := range inv.dirs {
+		note(d)
+	}
+	for _, d := range inv.playDirs {
+		if d != nil {
+			note(d)
+		}
+	}
+	return out
 }
 
 // loadDirsFor loads the files of a host, and of groups, that a run has added.

@@ -1,6 +1,7 @@
 package vars
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -184,6 +185,9 @@ func (r *hostvarsResolver) Resolve(v value.Value) (value.Value, error) {
 	}
 	if h == nil {
 		return v, nil
+	}
+	if damage := h.Damage(r.scope.playDir()); len(damage) > 0 {
+		return nil, errors.New(damage[0].Summary)
 	}
 	view := r.scope.Store.HostVars(h, r.scope.playDir())
 	if r.scope.Resolve == nil {

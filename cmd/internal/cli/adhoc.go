@@ -9,6 +9,7 @@ import (
 	"fettle/cmd/internal/config"
 	"fettle/engine/diag"
 	"fettle/engine/event"
+	"fettle/engine/plan"
 	"fettle/engine/run"
 	"fettle/engine/value"
 	"fettle/playbooks/compile"
@@ -64,6 +65,7 @@ func (o *adhocOptions) run(ctx context.Context, s *Streams, pattern string) erro
 		return err
 	}
 	defer ss.close()
+	ss.diags = ss.spare(ss.diags, []*plan.Play{{Pattern: pattern}})
 	if err := ss.showProblems(nil); err != nil {
 		return err
 	}
@@ -122,6 +124,7 @@ func (o *adhocOptions) perform(ctx context.Context, ss *session, pattern, module
 	for _, play := range p.Plays {
 		ss.diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
+	ss.diags = ss.spare(ss.diags, p.Plays)
 	return ss.execute(ctx, p, x, func(ro *run.Options) {
 		if o.watch != nil {
 			ro.Sink = watched{ro.Sink, o.watch}

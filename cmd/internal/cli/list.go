@@ -7,6 +7,7 @@ import (
 
 	"fettle/engine/plan"
 	"fettle/engine/run"
+	"fettle/engine/value"
 	"fettle/playbooks/compile"
 )
 
@@ -26,7 +27,7 @@ func (ss *session) list(o *playbookOptions, p *plan.Plan, only, skip []string) e
 		n++
 		fmt.Fprintf(w, "\n  play #%d (%s): %s\tTAGS: [%s]\n", n, play.Pattern, play.Name, strings.Join(play.Tags, ","))
 		if o.listHosts {
-			if err := ss.listHosts(play.Pattern, o.limit); err != nil {
+			if err := ss.listHosts(play.Play, play.Pattern, o.limit); err != nil {
 				return err
 			}
 		}
@@ -44,7 +45,7 @@ func (ss *session) list(o *playbookOptions, p *plan.Plan, only, skip []string) e
 }
 
 // listHosts prints the hosts of one play.
-func (ss *session) listHosts(pattern, limit string) error {
+func (ss *session) listHosts(play *plan.Play, pattern, limit string) error {
 	sel, err := ss.inv.Select([]string{pattern}, limit)
 	if err != nil {
 		return err
@@ -52,7 +53,11 @@ func (ss *session) listHosts(pattern, limit string) error {
 	for _, w := range sel.Warnings {
 		fmt.Fprintf(ss.s.Err, "[WARNING]: %s\n", w)
 	}
-	fmt.Fprintf(ss.s.Out, "    pattern: ['%s']\n    hosts (%d):\n", strings.ReplaceAll(pattern, ",", "', '"), len(sel.Hosts))
+	written := value.NewList(pattern)
+	if l, ok := play.Hosts.Value.(*value.List); ok {
+		written = l
+	}
+	fmt.Fprintf(ss.s.Out, "    pattern: %s\n    hosts (%d):\n", value.Repr(written), len(sel.Hosts))
 	for _, h := range sel.Hosts {
 		fmt.Fprintf(ss.s.Out, "      %s\n", h.Name)
 	}

@@ -76,6 +76,13 @@ func (o *playbookOptions) run(ctx context.Context, s *Streams, args []string) er
 		diags.Add(ss.inv.LoadPlaybookDir(play.Dir).Sorted()...)
 	}
 	diags.Add(ss.strangers(p).Sorted()...)
+	diags.Add(ss.diags.Sorted()...)
+	ss.diags = &diag.List{}
+	if o.syntax || o.listHosts || o.listTasks || o.listTags {
+		diags = ss.spare(diags, nil)
+	} else {
+		diags = ss.spare(diags, p.Plays)
+	}
 	if err := ss.showProblems(onReaching(diags)); err != nil {
 		return err
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"fettle/engine/diag"
+	"fettle/engine/plan"
+	"fettle/engine/template"
+	"fettle/inventory"
 )
 
 // showProblems prints what loading found; errors end the command.
@@ -76,4 +79,44 @@ func onReaching(in *diag.List) *diag.List {
 		out.Add(d)
 	}
 	return out
+}
+
+// spare makes errors of group_vars and host_vars that none of these plays' hosts have warnings:
+// Ansible does not read those files. With no plays nobody is asked for variables.
+func (ss *session) spare(in *diag.List, plays []*plan.Play) *diag.List {
+	damaged := ss.inv.Damaged()
+	if len(damaged) == 0 {
+		return in
+	}
+	needed := map[*diag.Diagnostic]bool{}
+	for _, play := range plays {
+		for _, h := range ss.hostsOf(play) {
+			for _, d := range h.Damage(play.Dir) {
+				needed[d] = true
+			}
+		}
+	}
+	out := &diag.List{}
+	for _, d := range in.Sorted() {
+		if damaged[d] && !needed[d] {
+			c := *d
+			c.Severity = diag.Warning
+			d = &c
+		}
+		out.Add(d)
+	}
+	return out
+}
+
+// hostsOf are the hosts that a play may run on: all of them where that is not known yet.
+func (ss *session) hostsOf(play *plan.Play) []*inventory.Host {
+	pattern := play.Pattern
+	if pattern == "" || template.IsTemplate(pattern) {
+		pattern = "all"
+	}
+	sel, err := ss.inv.Select([]string{pattern}, ss.o.limit)
+	if err != nil {
+		return nil
+	}
+	return sel.Hosts
 }
