@@ -36,6 +36,7 @@ type playRun struct {
 	abort        error        // ends the run
 	fatal        bool         // any_errors_fatal struck: nobody goes on
 	forced       bool
+	gathers      bool // gather_facts
 	ended        bool // meta: end_play
 	debug        bool // strategy debug
 	current      *event.Task
@@ -93,6 +94,9 @@ func (r *run) play(p *plan.Play) error {
 	}
 	if pr.forced, err = attrBool(t, p.ForceHandlers, r.ForceHandlers); err != nil {
 		return fail("force_handlers", err)
+	}
+	if pr.gathers, err = attrBool(t, p.Gather, true); err != nil {
+		return fail("gather_facts", err)
 	}
 	strategy, err := attrText(t, p.Strategy, or(r.Strategy, "linear"))
 	if err != nil {

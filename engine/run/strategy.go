@@ -72,11 +72,14 @@ func (pr *playRun) nextVertex(w *walker) *plan.Vertex {
 	return nil
 }
 
-// gathered: the implicit gathering of facts is not wanted (gathering=explicit), or not
+// gathered: the implicit gathering of facts is not wanted (gather_facts, gathering=explicit), or not
 // needed any more (gathering=smart).
 func (pr *playRun) gathered(w *walker, t *plan.Task) bool {
-	if !t.Implicit || t.Module != "ansible.builtin.gather_facts" || pr.play.Gather.Set {
+	if !t.Implicit || t.Module != "ansible.builtin.gather_facts" {
 		return false
+	}
+	if pr.play.Gather.Set {
+		return !pr.gathers
 	}
 	switch pr.r.Gathering {
 	case "explicit":

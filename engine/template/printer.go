@@ -1,6 +1,10 @@
 package template
 
-import "fettle/engine/value"
+import (
+	"slices"
+
+	"fettle/engine/value"
+)
 
 // What stands between braces in text goes straight to the output where it can: texts that are
 // only made to be printed are not made at all.
@@ -31,6 +35,19 @@ func (c *compiler) dataAndPrint(s string, x *sPrint) st {
 	}
 }
 
+// asItIs is a copy of a container, for changes behind what is printed do not show there.
+func asItIs(v value.Value) value.Value {
+	switch x := v.(type) {
+	case *value.List:
+		return &value.List{V: slices.Clone(x.V), Lazy: x.Lazy}
+	case *value.Dict:
+		out := x.Clone()
+		out.Lazy = x.Lazy
+		return out
+	}
+	return v
+}
+
 func (c *compiler) printer(n node) st {
 	switch x := n.(type) {
 	case *nCond:
@@ -48,11 +65,14 @@ func (c *compiler) printer(n node) st {
 			return c.printCall(x)
 		}
 	}
-	e := c.expr(n)
+	e, changes := c.expr(n), c.u.mutates
 	return func(f *frame) error {
 		v, err := e(f)
 		if err != nil {
 			return err
+		}
+		if changes && f.out.native {
+			v = asItIs(v)
 		}
 		return f.out.print(v)
 	}

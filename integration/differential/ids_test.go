@@ -44,7 +44,7 @@ func shows(path string) bool {
 }
 
 // TestEveryBehaviourIsCited: each id of the list of behaviours is named by a test that
-// shows it, or by COMPATIBILITY.md.
+// shows it, or by COMPATIBILITY.md. FLD are the points of what real content does (testdata/content).
 func TestEveryBehaviourIsCited(t *testing.T) {
 	ids := map[string]bool{}
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {

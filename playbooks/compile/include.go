@@ -22,7 +22,7 @@ const maxImports = 100
 
 // importTasks compiles the tasks of an imported file in place. s is inside the import.
 func (s *scope) importTasks(g *graph, t *ast.Task) {
-	if !s.importable(t, []string{"file", "_raw_params"}) {
+	if !s.importable(t) {
 		return
 	}
 	v, _ := t.Args.GetString("_raw_params")
@@ -30,7 +30,7 @@ func (s *scope) importTasks(g *graph, t *ast.Task) {
 		v = f
 	}
 	if v == nil {
-		s.c.diags.Add(diag.Errorf(t.ActionAt, "args", "import_tasks needs the name of a file"))
+		s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "No file specified for %s", t.Action))
 		return
 	}
 	at := argAt(t, "file", "_raw_params")
@@ -72,30 +72,33 @@ func (s *scope) within(path string) *scope {
 }
 
 // importable reports what an import does not take.
-func (s *scope) importable(t *ast.Task, options []string) bool {
+func (s *scope) importable(t *ast.Task) bool {
 	n := s.c.diags.Errors()
 	if t.Loop != nil {
 		d := diag.Errorf(t.Loop.At, "keyword", "%s cannot loop: it is expanded before the run", t.Action)
 		d.Hint = "write include_tasks or include_role"
 		s.c.diags.Add(d)
 	}
-	s.knownOptions(t, options)
 	return s.c.diags.Errors() == n
 }
 
-func (s *scope) knownOptions(t *ast.Task, options []string) {
+// knownOptions refuses options that an include or import does not have, as Ansible does on loading.
+func (s *scope) knownOptions(t *ast.Task, options []string) bool {
+	known := true
 	for _, e := range t.Args.Entries() {
 		name, _ := e.Key.(string)
 		if slices.Contains(options, name) {
 			continue
 		}
-		d := diag.Errorf(argAt(t, name), "args", "%s has no option %q", t.Action, name)
+		known = false
+		d := diag.Errorf(argAt(t, name), "keyword", "Invalid options for %s: %s", t.Action, name)
 		d.Hint, d.Width = diag.DidYouMean(name, options), len([]rune(name))
 		if name == "apply" {
 			d.Hint = "keywords stand on the import itself"
 		}
 		s.c.diags.Add(d)
 	}
+	return known
 }
 
 func argAt(t *ast.Task, names ...string) diag.Pos {
@@ -111,11 +114,19 @@ func argAt(t *ast.Task, names ...string) diag.Pos {
 	return t.ActionAt
 }
 
+// includeOptions are the options of each kind of include and import.
+var includeOptions = map[string][]string{
+	includeTasks: {"file", "_raw_params", "apply"},
+	importTasks:  {"file", "_raw_params"},
+	includeRole:  append([]string{"_raw_params", "apply"}, roleOptions...),
+	importRole:   append([]string{"_raw_params"}, roleOptions...),
+}
+
 var roleOptions = []string{"name", "role", "tasks_from", "vars_from", "defaults_from", "handlers_from", "allow_duplicates", "public", "rolespec_validate"}
 
 // importRole compiles a role in place. s is inside the import.
 func (s *scope) importRole(g *graph, t *ast.Task) {
-	if !s.importable(t, roleOptions) {
+	if !s.importable(t) {
 		return
 	}
 	text := func(names ...string) string {
@@ -129,7 +140,7 @@ func (s *scope) importRole(g *graph, t *ast.Task) {
 	}
 	name := text("name", "role")
 	if name == "" {
-		s.c.diags.Add(diag.Errorf(t.ActionAt, "args", "import_role needs the name of a role"))
+		s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "import_role needs the name of a role"))
 		return
 	}
 	duplicates := s.importFlag(t, "allow_duplicates", true)
@@ -161,7 +172,7 @@ func (s *scope) importFlag(t *ast.Task, name string, dflt bool) bool {
 	}
 	b, err := modules.ToBool(v)
 	if err != nil {
-		s.c.diags.Add(diag.Errorf(argAt(t, name), "args", "%s of import_role must be a boolean that is known before the run", name))
+		s.c.diags.Add(diag.Errorf(argAt(t, name), "keyword", "%s of import_role must be a boolean that is known before the run", name))
 		return dflt
 	}
 	return b

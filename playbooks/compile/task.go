@@ -46,7 +46,14 @@ func (s *scope) task(g *graph, t *ast.Task) {
 		t = &known
 	}
 	p := s.prepare(t)
+	if options, ok := includeOptions[p.res.name]; ok && !s.knownOptions(t, options) {
+		return
+	}
 	switch p.res.name {
+	case includeTasks:
+		if s.fileless(t) {
+			return
+		}
 	case importTasks:
 		in.importTasks(g, t)
 		return
@@ -76,6 +83,20 @@ func (s *scope) task(g *graph, t *ast.Task) {
 	g.task(in.planTask(t, p, s))
 }
 
+// fileless refuses an include that does not say which file.
+func (s *scope) fileless(t *ast.Task) bool {
+	for _, n := range []string{"file", "_raw_params"} {
+		if v, ok := t.Args.GetString(n); ok && v != nil {
+			return false
+		}
+	}
+	if t.ArgsExpr != nil {
+		return false
+	}
+	s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "No file specified for %s", t.Action))
+	return true
+}
+
 // nameless refuses an include or import that does not say which role.
 func (s *scope) nameless(t *ast.Task) bool {
 	for _, n := range []string{"name", "role", "_raw_params"} {
@@ -85,11 +106,6 @@ func (s *scope) nameless(t *ast.Task) bool {
 	}
 	if t.Attrs.Find("args") != nil {
 		return false
-	}
-	for _, e := range t.Args.Entries() {
-		if name, _ := e.Key.(string); !slices.Contains(roleOptions, name) {
-			return false // told elsewhere: maybe a name that is misspelt
-		}
 	}
 	s.c.diags.Add(diag.Errorf(t.ActionAt, "keyword", "'name' is a required field for %s", t.Action))
 	return true

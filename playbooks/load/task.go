@@ -215,8 +215,9 @@ func (p *parser) pickAction(parts *taskParts, n *yaml.Node, on ast.Object, what 
 		return false
 	}
 	key := act[0].Key
-	if key.Value == "include" {
-		p.unknown(key, on, what)
+	if builtin(key.Value) == "include" {
+		// Not of the rule of keywords: it fails an include of the file it stands in, not the run.
+		p.fail(key, "file", "The 'ansible.builtin.include' action plugin has been removed. Use include_tasks or import_tasks instead.")
 		return false
 	}
 	if _, gone := ast.Gone[key.Value]; gone {

@@ -12,7 +12,7 @@ import (
 func init() {
 	filter("flatten(mylist, levels=None, skip_nulls=True)", flattenFilter)
 	filter("subelements(obj, subelements, skip_missing=False)", subelementsFilter)
-	filter("extract(item, container, morekeys=None)", extract, template.UndefinedArgs)
+	filter("extract(item, container, morekeys=None)", extract, template.UndefinedArgs, template.Lazy)
 	filter("zip(first, *others)", zip, template.UndefinedArgs)
 	filter("zip_longest(first, *others, **kw)", zipLongest)
 	filter("product(first, *others, **kw)", product)
@@ -164,9 +164,20 @@ func without(v value.Value, path []value.Value) value.Value {
 	return c
 }
 
+// extract does not look at what else the container holds: only a secret that is reached makes
+// the result one.
 func extract(_ *template.Call, a []value.Value) (value.Value, error) {
-	keys := []value.Value{a[0]}
-	switch m := a[2].(type) {
+	secret := false
+	open := func(v value.Value) value.Value {
+		s, ok := v.(*value.Secret)
+		if !ok {
+			return v
+		}
+		secret = true
+		return s.V
+	}
+	keys := []value.Value{open(a[0])}
+	switch m := open(a[2]).(type) {
 	case nil:
 	case *value.List:
 		more, err := m.Resolved()
@@ -177,8 +188,9 @@ func extract(_ *template.Call, a []value.Value) (value.Value, error) {
 	default:
 		keys = append(keys, m)
 	}
-	v := a[1]
+	v := open(a[1])
 	for _, k := range keys {
+		k = open(k)
 		if _, missing := v.(*value.Undefined); missing {
 			return v, nil
 		}
@@ -189,9 +201,9 @@ func extract(_ *template.Call, a []value.Value) (value.Value, error) {
 		if err != nil || !ok {
 			return &value.Undefined{Name: text(k), Hint: fmt.Sprintf("%s has no attribute %s", value.Repr(value.TypeName(v)+" object"), value.Repr(k))}, nil
 		}
-		v = next
+		v = open(next)
 	}
-	return v, nil
+	return value.Mark(v, secret), nil
 }
 
 // attr reads an attribute of an object such as hostvars.

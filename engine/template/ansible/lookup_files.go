@@ -154,6 +154,7 @@ func globDirs(c *template.Context, dir string) []string {
 
 // lookupFirstFound gives the first file that exists among names and directories. A mapping among
 // the terms sets the options for itself and what follows.
+// Since 2.19 only with_first_found looks in a folder of its own (_subdir), such as files.
 func lookupFirstFound(c *template.Context, terms []value.Value, o options) ([]value.Value, error) {
 	search := &firstFound{o: o}
 	if len(terms) == 0 && o.has("files") {
@@ -164,15 +165,19 @@ func lookupFirstFound(c *template.Context, terms []value.Value, o options) ([]va
 	if err := search.terms(terms); err != nil {
 		return nil, err
 	}
+	folder := ""
+	if c.Compat() != template.V219 {
+		folder = "files"
+	}
 	for _, n := range search.names {
-		if p, err := findFile(c, o.text("_subdir", "files"), n); err == nil {
+		if p, err := findFile(c, o.text("_subdir", folder), n); err == nil {
 			return []value.Value{absPath(p)}, nil
 		}
 	}
 	if search.o.bool("skip", false) {
 		return []value.Value{}, nil
 	}
-	return nil, errors.New("no file was found when using first_found")
+	return nil, errors.New("No file was found when using first_found.")
 }
 
 // firstFound collects the names to look for.

@@ -58,3 +58,25 @@ func TestSecretsOfLookups(t *testing.T) {
 		t.Errorf("got %#v, %v", v, err)
 	}
 }
+
+// A secret beside what is extracted from a container does not hide it; one that is extracted stays.
+func TestExtractBesideSecrets(t *testing.T) {
+	scope := value.DictOf("d", value.DictOf("a", int64(80), "pw", &value.Secret{V: "hunter2"}, "in", value.DictOf("k", &value.Secret{V: "x"}, "n", int64(1))))
+	c := template.New(template.Options{}).NewContext(t.Context(), template.MapScope{Dict: scope})
+	for _, tc := range []struct {
+		src    string
+		secret bool
+	}{
+		{"{{ ['a'] | map('extract', d) | first }}", false},
+		{"{{ 'a' | extract(d) }}", false},
+		{"{{ 'in' | extract(d, 'n') }}", false},
+		{"{{ 'pw' | extract(d) }}", true},
+		{"{{ ['pw'] | map('extract', d) | first }}", true},
+		{"{{ 'in' | extract(d, 'k') }}", true},
+	} {
+		v, err := c.Render(template.NewTemplate(tc.src, diag.Pos{}))
+		if _, ok := v.(*value.Secret); err != nil || ok != tc.secret {
+			t.Errorf("%s: got %#v, %v, want a secret: %v", tc.src, v, err, tc.secret)
+		}
+	}
+}
