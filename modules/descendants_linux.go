@@ -3,12 +3,24 @@ package modules
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 )
 
-// processes are known by number and time of start, as numbers are used again.
-type processes map[int]string
+// process is known by number and time of start, as numbers are used again.
+type process struct {
+	pid     int
+	started string
+}
+
+func (p process) alive() bool {
+	_, started := readStat(p.pid)
+	return started == p.started
+}
+
+// processes are in an order that has parents before their children.
+type processes []process
 
 // descendants are the children of a process, and theirs.
 func descendants(root int) processes {
@@ -30,11 +42,13 @@ func descendants(root int) processes {
 			started[pid] = start
 		}
 	}
-	found := processes{}
+	var found processes
+	seen := map[int]bool{}
 	for next := children[root]; len(next) > 0; next = next[1:] {
-		if _, known := found[next[0]]; !known {
-			found[next[0]] = started[next[0]]
-			next = append(next, children[next[0]]...)
+		if pid := next[0]; !seen[pid] {
+			seen[pid] = true
+			found = append(found, process{pid, started[pid]})
+			next = append(next, children[pid]...)
 		}
 	}
 	return found
@@ -54,19 +68,13 @@ func readStat(pid int) (parent int, start string) {
 	return parent, string(fields[19])
 }
 
-func (p processes) alive() bool {
-	for pid, started := range p {
-		if _, start := readStat(pid); start == started {
-			return true
-		}
-	}
-	return false
-}
+func (ps processes) alive() bool { return slices.ContainsFunc(ps, process.alive) }
 
-func (p processes) signal(s syscall.Signal) {
-	for pid, started := range p {
-		if _, start := readStat(pid); start == started {
-			_ = syscall.Kill(pid, s)
+// signal reaches a shell before what it waits for, so that it does not go on to its next command.
+func (ps processes) signal(s syscall.Signal) {
+	for _, p := range ps {
+		if p.alive() {
+			_ = syscall.Kill(p.pid, s)
 		}
 	}
 }

@@ -299,8 +299,8 @@ func waitGroup(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (timed
 		timedOut = true
 	}
 	all := descendants(cmd.Process.Pid) // some, as apt's, have groups of their own
-	all.signal(syscall.SIGTERM)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	all.signal(syscall.SIGTERM)
 	late := time.After(killGrace)
 	select {
 	case <-done:
@@ -314,8 +314,8 @@ func waitGroup(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (timed
 		}
 		break
 	}
-	all.signal(syscall.SIGKILL)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	all.signal(syscall.SIGKILL)
 	<-done
 	return timedOut
 }

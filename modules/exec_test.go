@@ -98,6 +98,28 @@ func TestRunEndsTheGroup(t *testing.T) {
 	}
 }
 
+// A shell that is ended while it waits does not run its next command.
+func TestRunEndsShellsFirst(t *testing.T) {
+	for _, tt := range []struct{ name, script string }{
+		{"of the group", "sleep 600; echo went on > on"},
+		{"of a session of its own", "setsid -w sh -c 'sleep 600; echo went on > on'; true"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for range 40 {
+				_, err := (&Host{}).Run(t.Context(), Command{Shell: tt.script, Dir: dir, Timeout: 30 * time.Millisecond})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := os.Stat(filepath.Join(dir, "on")); err == nil {
+					t.Fatal("it ran its next command")
+				}
+			}
+		})
+	}
+}
+
 func TestRunTimeout(t *testing.T) {
 	start := time.Now()
 	r, err := (&Host{}).Run(t.Context(), Command{Argv: []string{"sleep", "600"}, Timeout: 50 * time.Millisecond})

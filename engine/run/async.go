@@ -66,8 +66,8 @@ func (u *turn) awaitJob(ctx context.Context, j *job, started callResult, seconds
 	return last
 }
 
-// asyncDir adds the folder of background jobs that the variable ansible_async_dir names to the
-// environment of a call, unless the task's own environment does.
+// asyncDir adds the folder of background jobs that the variable ansible_async_dir or the setting
+// names to the environment of a call, unless the task's own environment does.
 func (u *turn) asyncDir(env []string) ([]string, error) {
 	if !u.task.Async.Set && u.task.Module != "ansible.builtin.async_status" {
 		return env, nil
@@ -83,10 +83,14 @@ func (u *turn) asyncDir(env []string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ansible_async_dir: %w", err)
 	}
-	if v == nil || v == value.Value(value.Omit) {
+	dir := u.r.AsyncDir
+	if v != nil && v != value.Value(value.Omit) {
+		dir = value.Str(v)
+	}
+	if dir == "" {
 		return env, nil
 	}
-	return append(env, "ANSIBLE_ASYNC_DIR="+value.Str(v)), nil
+	return append(env, "ANSIBLE_ASYNC_DIR="+dir), nil
 }
 
 func orNil(d *value.Dict, name string) value.Value {

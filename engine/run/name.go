@@ -24,7 +24,7 @@ func (p *playRun) nameTask(u *turn) *event.Task {
 		case err != nil:
 			e.Name = p.r.Masker.String(u.markedName(tmpl))
 		case v != value.Value(value.Omit):
-			e.Name = p.r.Masker.String(value.Str(v))
+			e.Name = value.Str(p.r.Masker.Value(v))
 		}
 	}
 	return e
@@ -43,9 +43,9 @@ func (u *turn) markedName(tmpl *value.Template) string {
 	for _, at := range expressions.FindAllStringIndex(tmpl.Src, -1) {
 		b.WriteString(tmpl.Src[end:at[0]])
 		end = at[1]
-		s, err := u.t.String(&value.Template{Src: tmpl.Src[at[0]:end], At: tmpl.At})
+		v, err := u.t.Render(&value.Template{Src: tmpl.Src[at[0]:end], At: tmpl.At})
 		if err == nil {
-			b.WriteString(s)
+			b.WriteString(value.Str(u.r.Masker.Value(v)))
 			continue
 		}
 		n++

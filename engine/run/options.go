@@ -62,6 +62,7 @@ type Options struct {
 	AnyErrorsFatal bool
 	GatherFacts    bool // the configured default of gathering: implicit
 	TaskTimeout    int
+	AsyncDir       string // the setting async_dir; empty: ~/.ansible_async of the host's account
 	// HostTimeout is what the tasks of a host may take in a run, all together; then it is
 	// given up as unreachable. 0 means any time.
 	HostTimeout time.Duration

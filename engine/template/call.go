@@ -258,7 +258,21 @@ func (p *plugin) run(c *Call) (value.Value, error) {
 		}
 	}
 	v, err := p.plain(c, p.call)
-	return value.Mark(v, secret), err
+	return value.Mark(v, secret), hidden(err, secret)
+}
+
+// hiddenError takes the place of an error whose words may show a secret.
+type hiddenError struct{ err error }
+
+func (e *hiddenError) Error() string { return "the reason is not shown, as the values are secret" }
+func (e *hiddenError) Unwrap() error { return e.err }
+
+// hidden hides the words of an error that arose with secret values.
+func hidden(err error, secret bool) error {
+	if err == nil || !secret {
+		return err
+	}
+	return &hiddenError{err}
 }
 
 // undefinedIn is the first element of a list or dict that is undefined. Since 2.19 a filter that

@@ -546,7 +546,11 @@ func getItem(v, key value.Value) (value.Value, error) {
 	case *value.Undefined:
 		return undefinedKey(v, k)
 	case *value.Secret:
-		return getItem(v, k.V)
+		r, err := getItem(v, k.V)
+		if u, ok := r.(*value.Undefined); ok && u.Owner != "" {
+			r = noAttr(v, "********")
+		}
+		return r, hidden(err, true)
 	case value.Text:
 		return getItem(v, string(k))
 	}

@@ -139,7 +139,7 @@ func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 		v = thawed(v)
 	}
 	r, err := dispatch(v, name, c)
-	return value.Mark(r, secret), err
+	return value.Mark(r, secret), hidden(err, secret)
 }
 
 // thawed is a copy of a container that others see too: what a template does to it is not seen

@@ -182,6 +182,15 @@ func (ss *session) connectionVars() *value.Vars {
 	return m
 }
 
+// asyncDir is the setting async_dir where one is given.
+func (ss *session) asyncDir() string {
+	const name = "sh:async_dir"
+	if !ss.cfg.IsSet(name) {
+		return ""
+	}
+	return ss.cfg.String(name)
+}
+
 // setting answers lookup config.
 func (ss *session) setting(name, pluginType, plugin string) (value.Value, string, bool) {
 	if pluginType != "" || plugin != "" {
@@ -538,7 +547,7 @@ func (ss *session) execute(ctx context.Context, p *plan.Plan, x plan.Expander, c
 		PublicIncludes:  ss.cfg.IsSet("DEFAULT_PRIVATE_ROLE_VARS") && !ss.cfg.Bool("DEFAULT_PRIVATE_ROLE_VARS"),
 		LenientHandlers: !ss.cfg.Bool("ERROR_ON_MISSING_HANDLER"), NoLog: ss.cfg.Bool("DEFAULT_NO_LOG"), DisplayArgs: ss.cfg.Bool("DISPLAY_ARGS_TO_STDOUT"),
 		PollInterval: ss.cfg.Int("DEFAULT_POLL_INTERVAL"),
-		TaskTimeout:  ss.cfg.Int("TASK_TIMEOUT"), HostTimeout: time.Duration(ss.o.hostTimeout) * time.Second, Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+		TaskTimeout:  ss.cfg.Int("TASK_TIMEOUT"), AsyncDir: ss.asyncDir(), HostTimeout: time.Duration(ss.o.hostTimeout) * time.Second, Gathering: ss.cfg.String("DEFAULT_GATHERING"), Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
 	if ss.cfg.IsSet("DEFAULT_MANAGED_STR") {
 		o.Managed = ss.cfg.String("DEFAULT_MANAGED_STR")
 	}

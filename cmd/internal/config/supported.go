@@ -29,6 +29,7 @@ var acts = []string{
 	"default:check_mode_markers", "default:display_failed_stderr", "default:display_ok_hosts", "default:display_skipped_hosts",
 	"default:pretty_results", "default:result_format", "default:show_task_path_on_failure",
 	"constructed:use_extra_vars",
+	"sh:async_dir",
 	"ssh:host_key_checking", "ssh:reconnection_retries", "ssh:ssh_args", "ssh:ssh_common_args", "ssh:ssh_extra_args", "ssh:timeout",
 	"ssh:sshpass_prompt", "ssh:ssh_executable", "ssh:pkcs11_provider",
 	"su:become_exe", "su:become_flags", "su:become_pass", "su:become_user",
