@@ -236,6 +236,8 @@ func jsonable(v value.Value) (value.Value, error) {
 		return v, nil
 	case value.Text:
 		return string(x), nil
+	case value.Markup:
+		return string(x), nil
 	case *value.Secret:
 		return jsonable(x.V)
 	case *value.List:

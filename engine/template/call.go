@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/diag"
@@ -234,7 +235,7 @@ func (p *plugin) run(c *Call) (value.Value, error) {
 		if simple(v) {
 			continue
 		}
-		r, err := deepPlain(v, &secret)
+		r, err := deepArg(v, &secret, p.traits&Markup != 0)
 		if err != nil {
 			return nil, err
 		}
@@ -244,16 +245,22 @@ func (p *plugin) run(c *Call) (value.Value, error) {
 		if simple(k.Value) {
 			continue
 		}
-		r, err := deepPlain(k.Value, &secret)
+		r, err := deepArg(k.Value, &secret, p.traits&Markup != 0)
 		if err != nil {
 			return nil, err
 		}
 		c.KW[i].Value = r
 	}
 	if p.touches && !c.Compat().old() {
+		reach := reachOf(p, c.Args)
 		for _, v := range c.Args {
-			if u := undefinedIn(v); u != nil {
+			if u := undefinedIn(v); u != nil && !beyond(v, u, reach) {
 				return u, nil
+			}
+			if p.deep {
+				if u := undefinedAnywhere(v, 10); u != nil {
+					return u, nil
+				}
 			}
 		}
 	}
@@ -273,6 +280,26 @@ func hidden(err error, secret bool) error {
 		return err
 	}
 	return &hiddenError{err}
+}
+
+// reachOf is how many elements of its arguments a filter looks at.
+func reachOf(p *plugin, args []value.Value) int {
+	n := value.MaxItems
+	if p.name != "zip" {
+		return n
+	}
+	for _, v := range args {
+		if l, err := value.Len(v); err == nil {
+			n = min(n, l)
+		}
+	}
+	return n
+}
+
+// beyond tells that the first undefined element of a list is one that a filter does not reach.
+func beyond(v value.Value, u *value.Undefined, reach int) bool {
+	l, ok := v.(*value.List)
+	return ok && reach < len(l.V) && !slices.ContainsFunc(l.V[:reach], func(e value.Value) bool { return e == value.Value(u) })
 }
 
 // undefinedIn is the first element of a list or dict that is undefined. Since 2.19 a filter that
@@ -339,6 +366,9 @@ func (p *plugin) plain(c *Call, f Filter) (value.Value, error) {
 	}
 	if p.traits&Plain != 0 && c.C != nil && c.C.e.opts.Compat.literals() {
 		if s, ok := v.(string); ok {
+			return value.Text(s), err
+		}
+		if s, ok := v.(value.Markup); ok {
 			return value.Text(s), err
 		}
 	}

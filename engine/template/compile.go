@@ -28,6 +28,7 @@ type unit struct {
 	// newer names something in the template that was an error up to 2.18.
 	newer     string
 	headerErr error  // what is wrong with the #jinja2: line
+	markup    bool   // a filter in it makes markup
 	leaks     bool   // a value may hold on to the rendering: self is used
 	lone      string // x when the template is {{ x }}
 	err       error  // why it cannot be compiled

@@ -340,6 +340,7 @@ func (c *compiler) filter(x *nFilter) ev {
 	}
 	v, a, u := c.expr(x.x), c.arguments(x.call), c.u
 	p := c.plugin(plugins.filter(x.n), "filter", x.n, x.p)
+	u.markup = u.markup || makesMarkup(x)
 	return func(f *frame) (value.Value, error) {
 		o, err := v(f)
 		if err != nil {
@@ -357,6 +358,25 @@ func (c *compiler) filter(x *nFilter) ev {
 		}
 		return r, nil
 	}
+}
+
+// markupMakers are the filters that make markup of text.
+var markupMakers = nameSet("e escape forceescape safe tojson")
+
+// makesMarkup tells that a filter may give markup: one of the makers, or map, which may apply one.
+func makesMarkup(x *nFilter) bool {
+	if name := short(x.n); name != "map" {
+		return markupMakers[name]
+	}
+	if len(x.call.args) == 0 {
+		return false
+	}
+	n, ok := x.call.args[0].(*nConst)
+	if !ok {
+		return true
+	}
+	s, ok := n.v.(string)
+	return ok && markupMakers[short(s)]
 }
 
 func (c *compiler) test(x *nTest) ev {

@@ -477,6 +477,11 @@ func getAttr(v value.Value, name string) (value.Value, error) {
 		return value.Mark(r, true), err
 	case value.Text:
 		return getAttr(string(x), name)
+	case value.Markup:
+		if hasMethod(v, name) {
+			return &method{v, name}, nil
+		}
+		return getAttr(string(x), name)
 	case value.Object:
 		r, ok, err := x.Attr(name)
 		if ok || err != nil {
@@ -553,6 +558,8 @@ func getItem(v, key value.Value) (value.Value, error) {
 		return r, hidden(err, true)
 	case value.Text:
 		return getItem(v, string(k))
+	case value.Markup:
+		return getItem(v, string(k))
 	}
 	if r, ok, err := value.Item(v, key); ok || err != nil {
 		return r, err
@@ -582,7 +589,7 @@ func undefinedKey(v value.Value, k *value.Undefined) (value.Value, error) {
 		v = s.V
 	}
 	switch v.(type) {
-	case *value.List, value.Tuple, string, value.Text, []byte, *value.Range:
+	case *value.List, value.Tuple, string, value.Text, value.Markup, []byte, *value.Range:
 		return k, nil
 	}
 	return nil, &value.UndefinedError{Undefined: k}

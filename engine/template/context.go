@@ -37,6 +37,10 @@ func (c *Context) variable(name string) (value.Value, bool, error) {
 	if errors.As(err, &limit) {
 		return nil, true, err
 	}
+	if err != nil && !c.e.opts.Compat.old() {
+		// Since 2.19 a variable that cannot be rendered is an error where its value is needed.
+		v, err = &value.Undefined{Name: name, Err: err}, nil
+	}
 	if c.memo == nil {
 		c.memo = map[string]memo{}
 	}

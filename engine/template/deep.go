@@ -18,14 +18,18 @@ type deepener struct {
 	keepOmit    bool // else entries and items that are omit are dropped
 	strict      bool // undefined values are errors
 	lists       bool // tuples and sets become lists
+	markup      bool // markup stays markup
 	secret      bool
 	depth       int
 	changed     bool // the last value differs from its input
 }
 
 // deepPlain resolves an argument of a filter and takes secrets out of it.
-func deepPlain(v value.Value, secret *bool) (value.Value, error) {
-	d := deepener{keepOmit: true}
+func deepPlain(v value.Value, secret *bool) (value.Value, error) { return deepArg(v, secret, false) }
+
+// deepArg is deepPlain that may leave markup as it is.
+func deepArg(v value.Value, secret *bool, markup bool) (value.Value, error) {
+	d := deepener{keepOmit: true, markup: markup}
 	r, err := d.value(v)
 	*secret = *secret || d.secret
 	return r, err
@@ -33,7 +37,7 @@ func deepPlain(v value.Value, secret *bool) (value.Value, error) {
 
 // deep resolves a value for printing: undefined values are errors.
 func (c *Context) deep(v value.Value, secret *bool, keepUndefined bool) (value.Value, error) {
-	d := deepener{c: c, keepOmit: true, strict: !keepUndefined}
+	d := deepener{c: c, keepOmit: true, strict: !keepUndefined, markup: true}
 	r, err := d.value(v)
 	*secret = *secret || d.secret
 	return r, err
@@ -51,7 +55,13 @@ func (d *deepener) value(v value.Value) (value.Value, error) {
 	case nil, bool, int64, float64, string:
 		return v, nil
 	case value.Text:
-		if d.keepSecrets && d.c.keepText {
+		if d.keepSecrets && (d.c == nil || d.c.keepText) {
+			return v, nil
+		}
+		d.changed = true
+		return string(x), nil
+	case value.Markup:
+		if d.markup {
 			return v, nil
 		}
 		d.changed = true
@@ -134,7 +144,7 @@ func (d *deepener) container(v value.Value) (value.Value, error) {
 			return listed(x), nil
 		}
 	case []byte:
-		if d.lists {
+		if d.lists && (d.c == nil || d.c.e.opts.Compat != V219) {
 			d.changed = true
 			return string(x), nil
 		}
@@ -207,6 +217,9 @@ func (d *deepener) dict(x *value.Dict) (value.Value, error) {
 			omit = !d.keepOmit && isOmit(r)
 			changed := d.changed
 			key, keyChanged = d.key(e.Key)
+			if _, tuple := key.(value.Tuple); tuple && d.lists && d.c != nil && d.c.e.opts.Compat == V219 {
+				return nil, errors.New("unhashable type: 'list'")
+			}
 			d.changed = changed || keyChanged
 		}
 		if out == nil && (omit || d.changed) {
@@ -237,6 +250,8 @@ func isOmit(v value.Value) bool {
 func (d *deepener) key(k value.Value) (value.Value, bool) {
 	switch x := k.(type) {
 	case value.Text:
+		return string(x), true
+	case value.Markup:
 		return string(x), true
 	case *value.Secret:
 		d.secret = true

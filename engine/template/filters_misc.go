@@ -11,10 +11,10 @@ import (
 )
 
 func init() {
-	RegisterFilter("tojson", filterToJSON)
-	RegisterFilter("pprint", filterPPrint)
+	RegisterFilter("tojson", asMarkup(filterToJSON))
+	RegisterFilter("pprint", filterPPrint, Markup)
 	RegisterFilter("urlencode", filterURLEncode)
-	RegisterFilter("xmlattr", filterXMLAttr)
+	RegisterFilter("xmlattr", filterXMLAttr, Markup)
 	RegisterFilter("urlize", filterURLize)
 }
 
@@ -103,7 +103,7 @@ func filterXMLAttr(c *Call) (value.Value, error) {
 		if strings.ContainsAny(k, " \t\n\r\f/>=") {
 			return nil, fmt.Errorf("Invalid character in attribute name: %s", value.Repr(k))
 		}
-		parts = append(parts, escapeHTML(k)+`="`+escapeHTML(value.Str(e.Value))+`"`)
+		parts = append(parts, value.EscapeHTML(k)+`="`+string(value.Escape(e.Value))+`"`)
 	}
 	out := strings.Join(parts, " ")
 	space, err := value.Truth(c.Arg(1, "autospace", true))
@@ -128,7 +128,7 @@ func filterURLize(c *Call) (value.Value, error) {
 	}
 	attrs := ` rel="` + strings.Join(rel, " ") + `"`
 	if t := c.Arg(3, "target", nil); t != nil {
-		attrs += ` target="` + escapeHTML(value.Str(t)) + `"`
+		attrs += ` target="` + value.EscapeHTML(value.Str(t)) + `"`
 	}
 	var b strings.Builder
 	word := func(w string) { b.WriteString(linkWord(w, attrs, int(trim))) }
@@ -155,10 +155,10 @@ func filterURLize(c *Call) (value.Value, error) {
 func linkWord(w, attrs string, limit int) string {
 	head, tail := "", ""
 	for w != "" && strings.ContainsRune("(<", rune(w[0])) {
-		head, w = head+escapeHTML(w[:1]), w[1:]
+		head, w = head+value.EscapeHTML(w[:1]), w[1:]
 	}
 	for w != "" && strings.ContainsRune(").,>\n", rune(w[len(w)-1])) {
-		tail, w = escapeHTML(w[len(w)-1:])+tail, w[:len(w)-1]
+		tail, w = value.EscapeHTML(w[len(w)-1:])+tail, w[:len(w)-1]
 	}
 	href := ""
 	switch {
@@ -171,18 +171,18 @@ func linkWord(w, attrs string, limit int) string {
 	}
 	if u, err := url.Parse(href); href == "" || err != nil || u == nil {
 		if strings.Contains(w, "@") && !strings.HasPrefix(w, "@") && strings.Contains(w[strings.Index(w, "@"):], ".") && !strings.Contains(w, ":") && !strings.HasPrefix(w, "www.") {
-			return head + `<a href="mailto:` + escapeHTML(w) + `">` + escapeHTML(w) + `</a>` + tail
+			return head + `<a href="mailto:` + value.EscapeHTML(w) + `">` + value.EscapeHTML(w) + `</a>` + tail
 		}
-		return head + escapeHTML(w) + tail
+		return head + value.EscapeHTML(w) + tail
 	}
 	shown := strings.TrimPrefix(w, "mailto:")
 	if utf8.RuneCountInString(shown) > limit {
 		shown = string([]rune(shown)[:limit]) + "..."
 	}
 	if strings.HasPrefix(w, "mailto:") {
-		return head + `<a href="` + escapeHTML(href) + `">` + escapeHTML(shown) + `</a>` + tail
+		return head + `<a href="` + value.EscapeHTML(href) + `">` + value.EscapeHTML(shown) + `</a>` + tail
 	}
-	return head + `<a href="` + escapeHTML(href) + `"` + attrs + `>` + escapeHTML(shown) + `</a>` + tail
+	return head + `<a href="` + value.EscapeHTML(href) + `"` + attrs + `>` + value.EscapeHTML(shown) + `</a>` + tail
 }
 
 var wordWrapSig = NewSig("wordwrap(s, width=79, break_long_words=True, wrapstring=None, break_on_hyphens=True)")

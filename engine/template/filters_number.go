@@ -24,6 +24,9 @@ func filterInt(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b, ok := a[0].([]byte); ok {
+		a[0] = string(b)
+	}
 	switch x := a[0].(type) {
 	case int64, *big.Int:
 		return x, nil

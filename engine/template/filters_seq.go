@@ -171,6 +171,8 @@ func foldCase(v value.Value) value.Value {
 		return v
 	case value.Text:
 		return lower(string(s))
+	case value.Markup:
+		return lower(string(s))
 	case *value.Secret:
 		return foldCase(s.V)
 	case *group:
@@ -230,6 +232,9 @@ func filterReverse(c *Call) (value.Value, error) {
 	v := c.Args[0]
 	if t, ok := v.(value.Text); ok {
 		v = string(t)
+	}
+	if m, ok := v.(value.Markup); ok {
+		return value.Slice(m, nil, nil, int64(-1))
 	}
 	if s, ok := v.(string); ok {
 		return value.Slice(s, nil, nil, int64(-1))

@@ -18,17 +18,24 @@ func init() {
 		}
 	}
 	for name, f := range map[string]func(string) string{
-		"upper": upper, "lower": lower, "capitalize": capitalize, "title": titleFilter, "escape": escapeHTML, "e": escapeHTML,
-		"forceescape": escapeHTML, "striptags": stripTags,
+		"upper": upper, "lower": lower, "capitalize": capitalize,
 	} {
-		RegisterFilter(name, text(f))
+		RegisterFilter(name, keepsMarkup(text(f)), Markup)
 	}
+	RegisterFilter("title", text(titleFilter))
+	RegisterFilter("striptags", text(stripTags))
 	same := func(s string) string { return s }
-	RegisterFilter("string", text(same), Plain)
-	RegisterFilter("safe", text(same))
+	RegisterFilter("string", keepsMarkup(text(same)), Plain, Markup)
+	RegisterFilter("safe", asMarkup(text(same)))
+	RegisterFilter("escape", filterEscape, Markup)
+	RegisterFilter("e", filterEscape, Markup)
+	RegisterFilter("forceescape", asMarkup(text(value.EscapeHTML)))
+	for name, f := range map[string]Filter{"trim": filterTrim, "indent": filterIndent, "center": filterCenter} {
+		RegisterFilter(name, keepsMarkup(f), Markup)
+	}
+	RegisterFilter("format", filterFormat, Markup)
 	for name, f := range map[string]Filter{
-		"trim": filterTrim, "replace": filterReplace, "indent": filterIndent, "center": filterCenter, "truncate": filterTruncate,
-		"wordcount": filterWordCount, "wordwrap": filterWordWrap, "format": filterFormat,
+		"replace": filterReplace, "truncate": filterTruncate, "wordcount": filterWordCount, "wordwrap": filterWordWrap,
 	} {
 		RegisterFilter(name, f)
 	}
@@ -58,10 +65,6 @@ func titleFilter(s string) string {
 	}
 	return b.String()
 }
-
-var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&#39;", `"`, "&#34;")
-
-func escapeHTML(s string) string { return htmlEscaper.Replace(s) }
 
 func stripTags(s string) string {
 	var b strings.Builder
@@ -238,6 +241,10 @@ func filterFormat(c *Call) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	var format value.Value = s
+	if value.IsMarkup(c.Args[0]) {
+		format = value.Markup(s)
+	}
 	if len(c.Args) > 1 && len(c.KW) > 0 {
 		return nil, fmt.Errorf("can't handle positional and keyword arguments at the same time")
 	}
@@ -246,7 +253,7 @@ func filterFormat(c *Call) (value.Value, error) {
 		for _, k := range c.KW {
 			d.SetString(k.Name, k.Value)
 		}
-		return value.Percent(s, d)
+		return value.Mod(format, d)
 	}
-	return value.Percent(s, value.Tuple(c.Args[1:]))
+	return value.Mod(format, value.Tuple(append([]value.Value{}, c.Args[1:]...)))
 }

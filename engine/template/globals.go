@@ -143,7 +143,7 @@ func lipsumFunc(c *Call) (value.Value, error) {
 		}
 		p := capitalize(strings.Join(words, " ")) + "."
 		if html {
-			p = "<p>" + escapeHTML(p) + "</p>"
+			p = "<p>" + value.EscapeHTML(p) + "</p>"
 		}
 		out = append(out, p)
 	}

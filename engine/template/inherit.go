@@ -232,6 +232,8 @@ func (c *Context) templateFor(v value.Value, from *unit) (*unit, error) {
 		return c.load(x, from)
 	case value.Text:
 		return c.load(string(x), from)
+	case value.Markup:
+		return c.load(string(x), from)
 	case *value.Secret:
 		return c.templateFor(x.V, from)
 	case *value.Undefined:

@@ -38,6 +38,8 @@ func (c *Context) asText(v value.Value) value.Value {
 	switch x := v.(type) {
 	case string, value.Text, *value.Undefined, value.OmitType:
 		return v
+	case value.Markup:
+		return string(x)
 	case []byte:
 		return string(x)
 	case *value.Secret:
@@ -59,6 +61,8 @@ func (c *Context) literal(v value.Value) value.Value {
 	switch x := v.(type) {
 	case *value.Secret:
 		return value.Mark(c.literal(x.V), true)
+	case value.Markup:
+		return c.literal(string(x))
 	case string:
 		if c.e.opts.Compat == V216 && !strings.HasPrefix(x, "{") && !strings.HasPrefix(x, "[") && x != "True" && x != "False" {
 			return v

@@ -221,6 +221,9 @@ func nowFunc(c *Call) (value.Value, error) {
 }
 
 func undefFunc(c *Call) (value.Value, error) {
+	if u, ok := c.Arg(0, "hint", "").(*value.Undefined); ok && !c.Compat().old() {
+		return nil, fmt.Errorf("The 'hint' argument must be of type 'str' or 'NoneType': %s", u.Message())
+	}
 	hint, ok := c.Arg(0, "hint", "").(string)
 	if !ok || hint == "" {
 		hint = "undef() called without hint"

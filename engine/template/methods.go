@@ -44,6 +44,7 @@ const (
 	ofFloat
 	ofBytes
 	ofSet
+	ofMarkup
 	// keepsUndefined: the method puts an argument into a container or hands it back.
 	keepsUndefined
 	// changes: the method changes its container.
@@ -58,7 +59,7 @@ func init() {
 		names map[string]bool
 	}{
 		{ofStr, strMethods}, {ofList, listMethods}, {ofDict, dictMethods}, {ofTuple, tupleMethods}, {ofInt, intMethods},
-		{ofFloat, floatMethods}, {ofBytes, strMethods}, {ofBytes, bytesMethods}, {ofSet, setMethods},
+		{ofFloat, floatMethods}, {ofBytes, strMethods}, {ofBytes, bytesMethods}, {ofSet, setMethods}, {ofMarkup, nameSet("striptags unescape")},
 		{keepsUndefined, nameSet("append get setdefault insert update extend pop fromkeys")}, {changes, mutating},
 	} {
 		for n := range set.names {
@@ -77,6 +78,8 @@ func (t named) of(v value.Value) bool {
 	switch x := v.(type) {
 	case string, value.Text:
 		return t&ofStr != 0
+	case value.Markup:
+		return t&(ofStr|ofMarkup) != 0
 	case *value.List:
 		return t&ofList != 0
 	case *value.Dict:
@@ -121,6 +124,10 @@ func callMethod(v value.Value, name string, c *Call) (value.Value, error) {
 		v, secret = x.V, true
 	case value.Text:
 		v = string(x)
+	}
+	if m, ok := v.(value.Markup); ok {
+		r, err := callMarkup(m, name, c)
+		return value.Mark(r, secret), err
 	}
 	traits := methodTraits[name]
 	if traits&keepsUndefined == 0 {

@@ -32,15 +32,33 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 		}
 	}
 	for i, a := range c.Args {
-		switch x := a.(type) {
-		case []byte:
-			c.Args[i] = string(x)
-		case string:
-			return nil, fmt.Errorf("a bytes-like object is required, not 'str'")
+		var err error
+		if c.Args[i], err = ofBytesOnly(a); err != nil {
+			return nil, err
 		}
 	}
 	r, err := strMethod(string(b), name, c)
 	return asBytes(r), err
+}
+
+// ofBytesOnly is an argument of a bytes method with text in place of its bytes; text is refused.
+func ofBytesOnly(v value.Value) (value.Value, error) {
+	switch x := v.(type) {
+	case []byte:
+		return string(x), nil
+	case string, *value.Dict:
+		return nil, fmt.Errorf("a bytes-like object is required, not '%s'", value.TypeName(x))
+	case *value.List, value.Tuple:
+		vs, err := value.Iterate(x)
+		out := make(value.Tuple, len(vs))
+		for i, e := range vs {
+			if out[i], err = ofBytesOnly(e); err != nil {
+				return nil, err
+			}
+		}
+		return out, err
+	}
+	return v, nil
 }
 
 // asBytes turns the texts that a str method gave for bytes back into bytes.

@@ -194,6 +194,8 @@ func (c *Context) text(v value.Value) (s string, secret bool, err error) {
 		return x, false, nil
 	case value.Text:
 		return string(x), false, nil
+	case value.Markup:
+		return string(x), false, nil
 	case bool, int64, float64, *big.Int:
 		return value.Str(v), false, nil
 	case nil:

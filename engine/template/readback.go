@@ -40,6 +40,8 @@ func containerOf(v value.Value) value.Value {
 		return value.Mark(containerOf(x.V), true)
 	case value.Text:
 		return containerOf(string(x))
+	case value.Markup:
+		return containerOf(string(x))
 	case string:
 		if !strings.HasPrefix(x, "{") && !strings.HasPrefix(x, "[") {
 			return v

@@ -39,6 +39,8 @@ const (
 	OldUndefinedArgs
 	// Plain: the result is text that string mode must not read back as a literal.
 	Plain
+	// Markup: markup stays markup, which else is handed over as the text it is.
+	Markup
 )
 
 type plugin struct {
@@ -48,6 +50,8 @@ type plugin struct {
 	test   bool
 	// touches: a filter that looks at the elements of containers.
 	touches bool
+	// deep: one that looks at what is in these in turn, mostly since it makes them text.
+	deep bool
 }
 
 type registry struct {
@@ -93,11 +97,15 @@ func RegisterLookup(name string, l Lookup, traits ...Traits) {
 // untouching are the filters that look at their argument, not into it.
 var untouching = nameSet("default d first last length count int float type_debug ternary mandatory random")
 
+// deepTouching are the filters that look at every element at any depth.
+var deepTouching = nameSet(`bool hash md5 sha1 checksum b64encode quote regex_replace regex_search regex_findall regex_escape
+	basename dirname expanduser realpath comment to_uuid urldecode splitext flatten`)
+
 func (r *registry) add(m map[string]*plugin, what, name string, f Filter, traits []Traits) {
 	if r.frozen || m[name] != nil {
 		panic(fmt.Sprintf("template: %s %s is registered twice or too late", what, name))
 	}
-	p := &plugin{name: name, call: f, test: what == "test", touches: what == "filter" && !untouching[short(name)]}
+	p := &plugin{name: name, call: f, test: what == "test", touches: what == "filter" && !untouching[short(name)], deep: deepTouching[name]}
 	for _, t := range traits {
 		p.traits |= t
 	}

@@ -162,7 +162,7 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 		if u.lone != "" && c.e.opts.Compat == V216 && c.isPlain(u.lone) {
 			return v, nil
 		}
-		return u.withNewlines(c.finishSingle(v)), nil
+		return u.withoutMarkup(u.withNewlines(c.finishSingle(v)))
 	}
 	out := newOutput(c, c.e.opts.Compat != V216)
 	rt := &rendering{c: c, u: u}
@@ -177,7 +177,16 @@ func (c *Context) eval(u *unit) (value.Value, error) {
 	if c.e.opts.Compat == V216 {
 		v = c.literal(v)
 	}
-	return v, nil
+	return u.withoutMarkup(v)
+}
+
+// withoutMarkup is a result with text in place of markup, which only templates know.
+func (u *unit) withoutMarkup(v value.Value) (value.Value, error) {
+	if !u.markup || simple(v) {
+		return v, nil
+	}
+	d := deepener{keepSecrets: true, keepOmit: true}
+	return d.value(v)
 }
 
 // withNewlines gives a text the newlines back that ended its source.
@@ -190,6 +199,8 @@ func (u *unit) withNewlines(v value.Value) value.Value {
 		return s + strings.Repeat("\n", max(u.newlines-trailingNewlines(s), 0))
 	case value.Text:
 		return s + value.Text(strings.Repeat("\n", max(u.newlines-trailingNewlines(string(s)), 0)))
+	case value.Markup:
+		return s + value.Markup(strings.Repeat("\n", max(u.newlines-trailingNewlines(string(s)), 0)))
 	}
 	return v
 }
@@ -276,7 +287,10 @@ func (c *Context) Eval(t *value.Template) (value.Value, error) {
 	if err == nil {
 		err = u.place(pos{1, 1}, failed(v))
 	}
-	return v, err
+	if err != nil {
+		return nil, err
+	}
+	return u.withoutMarkup(v)
 }
 
 // enter counts the nesting of macros, includes and variables.

@@ -12,7 +12,11 @@ import (
 )
 
 func strFormat(s, name string, c *Call) (value.Value, error) {
-	f := formatter{args: c.Args, kw: c.KW}
+	return (&formatter{}).format(s, name, c)
+}
+
+func (f *formatter) format(s, name string, c *Call) (value.Value, error) {
+	f.args, f.kw = c.Args, c.KW
 	if name == "format_map" {
 		d, ok := c.Arg(0, "", nil).(*value.Dict)
 		if !ok {
@@ -41,6 +45,7 @@ type formatter struct {
 	b      strings.Builder
 	auto   int
 	manual bool
+	escape bool // what is formatted is escaped: the format is markup
 }
 
 func (f *formatter) run(s string, depth int) error {
@@ -125,6 +130,9 @@ func (f *formatter) field(field string, depth int) error {
 		return fmt.Errorf("Unknown conversion specifier %s", conv)
 	}
 	s, err := Format(v, spec)
+	if f.escape && !value.IsMarkup(v) {
+		s = value.EscapeHTML(s)
+	}
 	f.b.WriteString(s)
 	return err
 }

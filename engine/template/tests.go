@@ -29,7 +29,7 @@ func init() {
 		"true":    func(v value.Value) bool { b, ok := v.(bool); return ok && b },
 		"false":   func(v value.Value) bool { b, ok := v.(bool); return ok && !b },
 		"float":   isFloat, "integer": isInteger, "callable": isCallable,
-		"iterable": isIterable, "sequence": value.IsSequence, "escaped": func(value.Value) bool { return false },
+		"iterable": isIterable, "sequence": value.IsSequence, "escaped": value.IsMarkup,
 		"filter": func(v value.Value) bool { s, ok := v.(string); return ok && HasFilter(s) },
 		"test":   func(v value.Value) bool { s, ok := v.(string); return ok && HasTest(s) },
 	} {
@@ -75,7 +75,7 @@ func isMapping(v value.Value) bool {
 
 func isString(v value.Value) bool {
 	switch v.(type) {
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		return true
 	}
 	return false
@@ -99,7 +99,7 @@ func isCallable(v value.Value) bool {
 
 func isIterable(v value.Value) bool {
 	switch v.(type) {
-	case *value.List, value.Tuple, *value.Dict, *value.Set, string, value.Text, []byte, *value.Range, value.Iterable, *value.Undefined, *loop:
+	case *value.List, value.Tuple, *value.Dict, *value.Set, string, value.Text, value.Markup, []byte, *value.Range, value.Iterable, *value.Undefined, *loop:
 		return true
 	}
 	return false

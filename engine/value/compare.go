@@ -33,6 +33,8 @@ func Truth(v Value) (bool, error) {
 		return len(x) > 0, nil
 	case Text:
 		return x != "", nil
+	case Markup:
+		return x != "", nil
 	case *Set:
 		return x.D.Len() > 0, nil
 	case *Range:
@@ -328,6 +330,8 @@ func Contains(container, item Value) (bool, error) {
 			return strings.Contains(c, s), nil
 		case Text:
 			return strings.Contains(c, string(s)), nil
+		case Markup:
+			return strings.Contains(c, string(s)), nil
 		case *Secret:
 			return Contains(container, s.V)
 		case *Undefined:
@@ -339,6 +343,8 @@ func Contains(container, item Value) (bool, error) {
 	case *Set:
 		return dictHas(c.D, item)
 	case Text:
+		return Contains(string(c), item)
+	case Markup:
 		return Contains(string(c), item)
 	case *Secret:
 		return Contains(c.V, item)

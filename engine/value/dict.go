@@ -256,6 +256,8 @@ func hashKey(k Value) (any, error) {
 		return hashKey(x.V)
 	case Text:
 		return string(x), nil
+	case Markup:
+		return string(x), nil
 	case *Undefined:
 		return nil, &UndefinedError{x}
 	case *Set:

@@ -342,6 +342,8 @@ func (w *jsonWriter) value(v Value, depth int) error {
 		w.text(x)
 	case Text:
 		w.text(string(x))
+	case Markup:
+		w.text(string(x))
 	case *Secret:
 		return w.value(x.V, depth)
 	case *List:
@@ -454,7 +456,7 @@ func (w *jsonWriter) object(d *Dict, depth int) error {
 // keyText is a key as it is written, or as it would be if it could.
 func (w *jsonWriter) keyText(k Value) string {
 	switch k.(type) {
-	case string, Text:
+	case string, Text, Markup:
 		return Str(k)
 	}
 	t := jsonWriter{JSON: w.JSON}
@@ -488,6 +490,8 @@ func (w *jsonWriter) key(k Value) error {
 		}
 		w.b.WriteByte('"')
 	case Text:
+		w.text(string(x))
+	case Markup:
 		w.text(string(x))
 	case *Secret:
 		return w.key(x.V)

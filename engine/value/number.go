@@ -178,6 +178,8 @@ func unwrap(v Value) (x Value, changed, secret bool) {
 	switch t := v.(type) {
 	case Text:
 		return string(t), true, false
+	case Markup:
+		return string(t), true, false
 	case *Secret:
 		x, _, _ = unwrap(t.V)
 		return x, true, true
@@ -211,6 +213,12 @@ func Binary(op string, a, b Value) (Value, error) {
 			if v, ok := smallInt(op, x, y); ok {
 				return v, nil
 			}
+		}
+	}
+	if IsMarkup(a) || IsMarkup(b) {
+		if x, y, ok := markupOperands(op, a, b); ok {
+			r, err := Binary(op, x, y)
+			return AsMarkup(r), err
 		}
 	}
 	if x, y, again, secret := unwrap2(a, b); again {

@@ -46,6 +46,12 @@ func (p *percent) setArgs(args Value) (secret bool) {
 		p.args = x
 	case *Dict:
 		p.dict, p.args = x, []Value{x}
+	case *Undefined:
+		// It can be asked for items, so that one that nothing asks for is not reported.
+		p.args = []Value{x}
+		if !x.Soft {
+			p.dict = &Dict{}
+		}
 	case *List:
 		// A list is one argument, but also something with items: leftovers are not reported.
 		p.args, p.dict = []Value{x}, &Dict{}
@@ -225,6 +231,9 @@ func (p *percent) convert(c rune, at int) (err error) {
 
 func (p *percent) char(v Value) error {
 	switch x := v.(type) {
+	case bool:
+		p.pad("", map[bool]string{true: "\x01", false: "\x00"}[x], false)
+		return nil
 	case int64:
 		if x < 0 || x > utf8.MaxRune {
 			return fmt.Errorf("%%c arg not in range(0x110000)")

@@ -151,6 +151,8 @@ func Len(v Value) (int, error) {
 		return utf8.RuneCountInString(x), nil
 	case Text:
 		return utf8.RuneCountInString(string(x)), nil
+	case Markup:
+		return utf8.RuneCountInString(string(x)), nil
 	case *List:
 		return len(x.V), nil
 	case *Dict:
@@ -229,6 +231,8 @@ func Iterate(v Value) ([]Value, error) {
 		return out, nil
 	case Text:
 		return Iterate(string(x))
+	case Markup:
+		return Iterate(string(x))
 	case []byte:
 		out := make([]Value, len(x))
 		for i, c := range x {
@@ -265,7 +269,7 @@ func iterateSecret(s *Secret) ([]Value, error) {
 // IsSequence tells that Jinja's sequence test holds: v has a length and items by number.
 func IsSequence(v Value) bool {
 	switch x := v.(type) {
-	case string, Text, []byte, *List, Tuple, *Dict, *Range:
+	case string, Text, Markup, []byte, *List, Tuple, *Dict, *Range:
 		return true
 	case *Secret:
 		return IsSequence(x.V)
@@ -299,6 +303,9 @@ func Item(v, key Value) (r Value, ok bool, err error) {
 		return textItem(x, key)
 	case Text:
 		return textItem(string(x), key)
+	case Markup:
+		r, ok, err := textItem(string(x), key)
+		return AsMarkup(r), ok, err
 	case []byte:
 		if i, ok := index(key, len(x)); ok {
 			return int64(x[i]), true, nil
@@ -347,6 +354,9 @@ var ErrNoSlice = errors.New("cannot slice")
 func Slice(v, start, stop, step Value) (Value, error) {
 	if x, again, secret := unwrap(v); again {
 		r, err := Slice(x, start, stop, step)
+		if IsMarkup(v) {
+			r = AsMarkup(r)
+		}
 		return Mark(r, secret), err
 	}
 	n, err := sliceLen(v)

@@ -28,6 +28,8 @@ func TypeName(v Value) string {
 		return "float"
 	case string, Text, *Template, *Encrypted:
 		return "str"
+	case Markup:
+		return "Markup"
 	case []byte:
 		return "bytes"
 	case *List:
@@ -88,6 +90,8 @@ func Str(v Value) string {
 	case string:
 		return x
 	case Text:
+		return string(x)
+	case Markup:
 		return string(x)
 	case int64:
 		return strconv.FormatInt(x, 10)
@@ -159,6 +163,10 @@ func (p *printer) repr(v Value) {
 		strRepr(&p.b, x)
 	case Text:
 		strRepr(&p.b, string(x))
+	case Markup:
+		p.b.WriteString("Markup(")
+		strRepr(&p.b, string(x))
+		p.b.WriteByte(')')
 	case *Template:
 		strRepr(&p.b, x.Src)
 	case []byte:

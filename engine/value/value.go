@@ -7,7 +7,8 @@
 //	bool         True, False
 //	int64        int that fits; *big.Int for the rest (never for one that fits)
 //	float64      float
-//	string       str: plain text, never parsed as a template, whatever it contains
+//	string       str: plain text, never parsed as a template, whatever it contains (Text and
+//	             Markup are strings with a property that only templates see)
 //	[]byte       bytes
 //	*List        list (mutable, shared by reference as in Python)
 //	Tuple        tuple

@@ -84,6 +84,10 @@ func fuzz(t *testing.T, o *oracle, compat string) {
 			if same(theirs[i], ours[i]) {
 				continue
 			}
+			if o.undecided(t, c, theirs[i]) {
+				skipped["Ansible itself answers differently with another seed of its hashes"]++
+				continue
+			}
 			if shown[g.group]++; shown[g.group] <= 400 {
 				t.Errorf("%s %s\n  ansible %s\n  fettle  %s", g.group, caseText(c), theirs[i], ours[i])
 			}
@@ -146,11 +150,29 @@ func readResults(t *testing.T, r *bufio.Reader, n int) []result {
 
 // oracle is a running oracle.py.
 type oracle struct {
-	in  *bufio.Writer
-	out *bufio.Reader
+	in     *bufio.Writer
+	out    *bufio.Reader
+	mode   string
+	others []*oracle // with other seeds
 }
 
-func startOracle(t *testing.T, mode string) *oracle {
+// undecided tells that Ansible does not always give this answer: the order of a set of texts is
+// another one in every run of Python.
+func (o *oracle) undecided(t *testing.T, c map[string]any, answer result) bool {
+	for i := range 5 {
+		if i == len(o.others) {
+			o.others = append(o.others, startSeeded(t, o.mode, i+1))
+		}
+		if again := o.others[i].ask(t, []map[string]any{c})[0]; again.String() != answer.String() {
+			return true
+		}
+	}
+	return false
+}
+
+func startOracle(t *testing.T, mode string) *oracle { return startSeeded(t, mode, 0) }
+
+func startSeeded(t *testing.T, mode string, hashes int) *oracle {
 	script, err := os.ReadFile("oracle.py")
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +194,7 @@ func startOracle(t *testing.T, mode string) *oracle {
 		t.Skipf("no Ansible for %s: %v", filepath.Base(*python), err)
 	}
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "PYTHONHASHSEED=0")
+	cmd.Env = append(os.Environ(), fmt.Sprint("PYTHONHASHSEED=", hashes))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +207,7 @@ func startOracle(t *testing.T, mode string) *oracle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	return &oracle{bufio.NewWriter(in), bufio.NewReader(out)}
+	return &oracle{in: bufio.NewWriter(in), out: bufio.NewReader(out), mode: mode}
 }
 
 // new tells that it is ansible-core 2.19 or later, where omit alone is an error.
@@ -203,5 +225,3 @@ func (o *oracle) ask(t *testing.T, cases []map[string]any) []result {
 	}()
 	return readResults(t, o.out, len(cases))
 }
-
-var _ = fmt.Sprint

@@ -57,8 +57,13 @@ func test(names, sig string, f check, traits ...template.Traits) {
 	}
 }
 
-// text is Python's str.
-func text(v value.Value) string { return value.Str(v) }
+// text is Python's str, with bytes as the text they are.
+func text(v value.Value) string {
+	if b, ok := v.([]byte); ok {
+		return string(b)
+	}
+	return value.Str(v)
+}
 
 // truth is Python's bool.
 func truth(v value.Value) (bool, error) { return value.Truth(v) }
@@ -91,7 +96,7 @@ func integer(v value.Value) (int64, error) {
 // isText tells strings of both kinds.
 func isText(v value.Value) bool {
 	switch v.(type) {
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		return true
 	}
 	return false

@@ -3,6 +3,7 @@ package ansible
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fettle/engine/template"
@@ -82,7 +83,7 @@ func combineFilter(c *template.Call) (value.Value, error) {
 		return terms[0], nil
 	}
 	out := value.NewDict(0)
-	for i, t := range terms {
+	for i, t := range slices.Backward(terms) { // the last two are merged first
 		if u, ok := t.(*value.Undefined); ok {
 			return nil, &value.UndefinedError{Undefined: u}
 		}
@@ -90,11 +91,11 @@ func combineFilter(c *template.Call) (value.Value, error) {
 		if !ok {
 			return nil, fmt.Errorf("failed to combine variables, expected dicts but got a '%s'", value.TypeName(t))
 		}
-		if i == 0 {
+		if i == len(terms)-1 {
 			out = d
 			continue
 		}
-		if out, err = mergeDicts(out, d, recursive, merge); err != nil {
+		if out, err = mergeDicts(d, out, recursive, merge); err != nil {
 			return nil, err
 		}
 	}

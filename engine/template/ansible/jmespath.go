@@ -218,7 +218,7 @@ func queryTruth(v value.Value) bool {
 		return false
 	case bool:
 		return x
-	case string, value.Text, *value.List, value.Tuple, *value.Dict:
+	case string, value.Text, value.Markup, *value.List, value.Tuple, *value.Dict:
 		n, err := value.Len(x)
 		return err == nil && n > 0
 	}
@@ -282,7 +282,7 @@ func queryType(v value.Value) string {
 		return "null"
 	case bool:
 		return "boolean"
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		return "string"
 	case *value.List, value.Tuple, *value.Range:
 		return "array"

@@ -53,7 +53,7 @@ func jsonIndent(j *value.JSON, v value.Value) error {
 	switch x := v.(type) {
 	case nil:
 		j.Pretty, j.Indent = false, ""
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		j.Pretty, j.Indent = true, text(x)
 	default:
 		n, err := integer(v)
@@ -78,6 +78,14 @@ func dumpJSON(c *template.Call, j value.JSON, v value.Value, kw []value.Keyword)
 		return nil, errors.New("Out of range float values are not JSON compliant")
 	}
 	j.Default = jsonDefault
+	if c.Compat() == template.V219 {
+		j.Default = func(v value.Value) (value.Value, error) {
+			if _, raw := v.([]byte); raw {
+				return nil, errors.New("Object of type 'bytes' is not JSON serializable by the 'tagless' profile.")
+			}
+			return jsonDefault(v)
+		}
+	}
 	out, err := j.Encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("failed to convert to JSON: %w", err)

@@ -90,7 +90,7 @@ func subPath(v value.Value) ([]value.Value, error) {
 	switch x := v.(type) {
 	case *value.List:
 		return x.Resolved()
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		var path []value.Value
 		for _, p := range splitDots(text(x)) {
 			path = append(path, p)

@@ -190,7 +190,7 @@ func (f *firstFound) terms(terms []value.Value) error {
 	for _, t := range terms {
 		var err error
 		switch x := t.(type) {
-		case string, value.Text:
+		case string, value.Text, value.Markup:
 			err = f.add(splitAny(text(x), ",;"))
 		case *value.List:
 			err = f.terms(x.Items())

@@ -105,7 +105,7 @@ func passwordChars(v value.Value) ([]string, error) {
 	switch x := v.(type) {
 	case nil:
 		return []string{"ascii_letters", "digits", ".,:-_"}, nil
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		s := text(x)
 		var out []string
 		if strings.Contains(s, ",,") {

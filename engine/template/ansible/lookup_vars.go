@@ -77,6 +77,7 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 		}
 		if u, missing := v.(*value.Undefined); missing {
 			dflt, ok := o.all["default"]
+			ok = ok && (dflt != nil || c.Compat() > template.V219)
 			if ok && c.Compat() <= template.V219 && c.Scope() != nil {
 				if _, set := c.Scope().Lookup(name); set { // the default is for names, not for values
 					return nil, &value.UndefinedError{Undefined: u}

@@ -145,7 +145,7 @@ func parseFamily(v value.Value, version int64) (ipnet, error) {
 	switch x := v.(type) {
 	case int64, *big.Int:
 		return numberIP(value.Big(x), text(v), bits)
-	case string, value.Text:
+	case string, value.Text, value.Markup:
 		return parseText(text(x), bits)
 	}
 	return ipnet{}, errAddress

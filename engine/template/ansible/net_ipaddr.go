@@ -60,7 +60,7 @@ func ipValue(name string, v, query value.Value, version int64) (value.Value, err
 			}
 		}
 		return list(out), nil
-	case string, value.Text, bool, int64, *big.Int:
+	case string, value.Text, value.Markup, bool, int64, *big.Int:
 		return ipQuery(v, query, version)
 	}
 	return nil, unrecognized(name, v)
@@ -369,7 +369,7 @@ func ipwrap(_ *template.Call, a []value.Value) (value.Value, error) {
 			out = append(out, one(v))
 		}
 		return list(out), nil
-	case string, value.Text, bool:
+	case string, value.Text, value.Markup, bool:
 		if n, err := parseIP(x); err == nil && n.number && n.plain {
 			return numberText(n.addr), nil
 		}

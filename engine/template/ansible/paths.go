@@ -366,6 +366,9 @@ func statName(v value.Value) (string, error) {
 	case bool:
 		return statName(map[bool]int64{true: 1}[x])
 	case int64:
+		if x > 2 { // what else fettle has open is not the template's business
+			x = -1
+		}
 		return fmt.Sprintf("/proc/self/fd/%d", x), nil
 	}
 	if isPath(v) != nil {

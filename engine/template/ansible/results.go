@@ -100,7 +100,7 @@ func truthy(_ *template.Call, a []value.Value) (bool, error) {
 			if x == 0 || x == 1 {
 				return x == 1, nil
 			}
-		case string, value.Text:
+		case string, value.Text, value.Markup:
 			if b, ok := yesNo(text(x)); ok {
 				return b, nil
 			}

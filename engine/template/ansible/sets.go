@@ -99,6 +99,16 @@ func result(c *template.Call, a []value.Value, vs []value.Value) (value.Value, e
 	return list(vs), nil
 }
 
+// hashed computes with sets as Python does, whose order shows. Up to 2.18 lists were not made sets.
+func hashed(c *template.Call, a, x, y []value.Value, op func(a, b *hashSet) *hashSet) ([]value.Value, bool) {
+	_, t := a[0].(value.Tuple)
+	_, u := a[1].(value.Tuple)
+	if old(c) && !(t && u) {
+		return nil, false
+	}
+	return setOrdered(x, y, op)
+}
+
 func union(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)
 	if err == nil {
@@ -106,6 +116,9 @@ func union(c *template.Call, a []value.Value) (value.Value, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if vs, ok := hashed(c, a, x, y, (*hashSet).or); ok {
+		return result(c, a, vs)
 	}
 	vs, err := pick(append(append([]value.Value{}, x...), y...), func(value.Value) (bool, error) { return true, nil })
 	if err != nil {
@@ -135,17 +148,23 @@ func addable(c *template.Call, a, x, y []value.Value) error {
 }
 
 func intersect(c *template.Call, a []value.Value) (value.Value, error) {
-	return filtered(c, a, func(in bool) bool { return in })
+	return filtered(c, a, func(in bool) bool { return in }, (*hashSet).and)
 }
 
 func difference(c *template.Call, a []value.Value) (value.Value, error) {
-	return filtered(c, a, func(in bool) bool { return !in })
+	return filtered(c, a, func(in bool) bool { return !in }, (*hashSet).minus)
 }
 
-func filtered(c *template.Call, a []value.Value, keep func(in bool) bool) (value.Value, error) {
+func filtered(c *template.Call, a []value.Value, keep func(in bool) bool, op func(a, b *hashSet) *hashSet) (value.Value, error) {
 	x, y, err := both(a)
 	if err != nil {
+		if vs, bad := value.Iterate(a[0]); bad == nil && len(vs) == 0 { // then nobody looks at the other
+			return list([]value.Value{}), nil
+		}
 		return nil, err
+	}
+	if vs, ok := hashed(c, a, x, y, op); ok {
+		return result(c, a, vs)
 	}
 	other, err := members(c, a, x, y)
 	if err != nil {
@@ -190,6 +209,9 @@ func symmetricDifference(c *template.Call, a []value.Value) (value.Value, error)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if vs, ok := hashed(c, a, x, y, (*hashSet).xor); ok {
+		return result(c, a, vs)
 	}
 	left, err := newBag(x)
 	if err != nil {

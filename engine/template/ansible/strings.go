@@ -13,7 +13,7 @@ import (
 func init() {
 	filter("b64encode(string, encoding='utf-8', urlsafe=False)", b64encode)
 	filter("b64decode(string, encoding='utf-8', urlsafe=False)", b64decode)
-	filter("quote(value)", quote)
+	filter("quote(value)", quote, template.Markup)
 	filter("comment(text, style='plain', **kw)", comment)
 	filter("split(value, sep=None, maxsplit=-1)", split)
 	filter("type_debug(value)", typeDebug, template.Undefined|template.Lazy)
@@ -163,6 +163,10 @@ func isAlnum(c byte) bool {
 func quote(_ *template.Call, a []value.Value) (value.Value, error) {
 	if a[0] == nil {
 		return "''", nil
+	}
+	if m, ok := a[0].(value.Markup); ok && shellQuote(string(m)) != string(m) {
+		// What shlex puts around markup is escaped.
+		return "&#39;" + strings.ReplaceAll(string(m), "'", "&#39;&#34;&#39;&#34;&#39;") + "&#39;", nil
 	}
 	return shellQuote(text(a[0])), nil
 }

@@ -34,7 +34,7 @@ func strftimeFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 		if !(math.Abs(f) < maxEpoch) {
 			return nil, errors.New("timestamp out of range for platform time_t")
 		}
-		t = time.Unix(int64(f), 0)
+		t = time.Unix(int64(math.Floor(f)), 0)
 	}
 	if isTrue(a[2]) {
 		t = t.UTC()

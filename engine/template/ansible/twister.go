@@ -113,7 +113,7 @@ func newRandom(seed value.Value) (source, error) {
 		n.Abs(value.Big(x))
 	case float64:
 		n.SetUint64(floatHash(x))
-	case string, value.Text, []byte:
+	case string, value.Text, value.Markup, []byte:
 		raw := []byte(text(x))
 		if b, ok := x.([]byte); ok {
 			raw = b

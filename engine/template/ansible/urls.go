@@ -126,6 +126,9 @@ func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
 	if a[0] == nil && !isTrue(a[1]) {
 		return nil, errors.New("Type 'method' is unsupported for variable storage.") // of bytes, which None becomes
 	}
+	if some, err := value.Truth(a[0]); err == nil && !some && value.IsNumber(a[0]) && isTrue(a[1]) {
+		a[0] = nil // which becomes empty bytes too
+	}
 	if a[0] != nil && !isText(a[0]) {
 		return nil, fmt.Errorf("'%s' object has no attribute 'decode'", value.TypeName(a[0]))
 	}

@@ -17,10 +17,10 @@ func init() {
 }
 
 func versionTest(_ *template.Call, a []value.Value) (bool, error) {
-	if text(a[0]) == "" {
+	if !isTrue(a[0]) {
 		return false, errors.New("Input version value cannot be empty")
 	}
-	if text(a[1]) == "" {
+	if !isTrue(a[1]) {
 		return false, errors.New("Version parameter to compare against cannot be empty")
 	}
 	op, ok := operators[text(a[2])]

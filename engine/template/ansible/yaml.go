@@ -18,7 +18,7 @@ import (
 func init() {
 	filter("to_yaml(a, default_flow_style=None, **kw)", toYAML, template.Plain, template.Lazy)
 	filter("to_nice_yaml(a, indent=4, default_flow_style=False, **kw)", toNiceYAML, template.Plain, template.Lazy)
-	filter("from_yaml(data)", fromYAML)
+	filter("from_yaml(data)", fromYAML, template.Markup)
 	filter("from_yaml_all(data)", fromYAMLAll)
 }
 
@@ -50,6 +50,7 @@ type yamlOptions struct {
 	start, end    bool
 	style         string // default_style
 	literal       bool   // texts of several lines stand as blocks
+	strict        bool   // markup is refused, as since 2.19
 	lineBreak     string
 }
 
@@ -114,7 +115,7 @@ func widthOption(v value.Value, o *yamlOptions) error {
 }
 
 func toYAML(c *template.Call, a []value.Value) (value.Value, error) {
-	o := yamlOptions{flow: flowOf(a[1]), sortKeys: true, unicode: true}
+	o := yamlOptions{flow: flowOf(a[1]), sortKeys: true, unicode: true, strict: c.Compat() == template.V219}
 	if err := dumpOptions(c.KW, &o); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func toYAML(c *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func toNiceYAML(c *template.Call, a []value.Value) (value.Value, error) {
-	o := yamlOptions{flow: flowOf(a[2]), sortKeys: true, unicode: true}
+	o := yamlOptions{flow: flowOf(a[2]), sortKeys: true, unicode: true, strict: c.Compat() == template.V219}
 	if err := intOption(a[1], &o.indent); err != nil {
 		return nil, err
 	}
@@ -271,6 +272,11 @@ func (r *represent) node(v value.Value, depth int, shared bool) (*ynode, error) 
 		return scalar(text(x)), nil
 	case float64:
 		return scalar(yamlFloat(x)), nil
+	case value.Markup:
+		if r.o.strict {
+			return nil, fmt.Errorf("('cannot represent an object', %s)", value.Repr(x))
+		}
+		return r.text(string(x)), nil
 	case string, value.Text:
 		return r.text(text(x)), nil
 	case *value.Secret:
@@ -431,7 +437,10 @@ func readYAML(s string) ([]value.Value, error) {
 	return out, nil
 }
 
-func fromYAML(_ *template.Call, a []value.Value) (value.Value, error) {
+func fromYAML(c *template.Call, a []value.Value) (value.Value, error) {
+	if value.IsMarkup(a[0]) && c.Compat() == template.V219 {
+		return nil, errors.New("a string or stream input is required")
+	}
 	if a[0] == nil {
 		return nil, nil
 	}

@@ -48,7 +48,8 @@ func emitYAML(n *ynode, o yamlOptions) string {
 		e.writeIndent()
 		e.indicator("...", true, false, false)
 	}
-	e.newline()
+	e.indent = 0
+	e.writeIndent()
 	out := e.b.String()
 	if o.lineBreak != "" && o.lineBreak != "\n" {
 		out = strings.ReplaceAll(out, "\n", o.lineBreak)
