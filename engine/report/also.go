@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -139,7 +140,7 @@ func (p *profiled) summary(x event.RunEnd) {
 // writeSpent lists what took longest and gives the sum of all.
 func writeSpent(w io.Writer, all []spent, most int) time.Duration {
 	sorted := slices.Clone(all)
-	slices.SortStableFunc(sorted, func(a, b spent) int { return cmp.Compare(b.time, a.time) })
+	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].time > sorted[j].time })
 	total := time.Duration(0)
 	for i, s := range sorted {
 		total += s.time

@@ -2,7 +2,7 @@ package report
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -32,7 +32,7 @@ func hostRange(hosts []string) string {
 	var out []string
 	for _, key := range keys {
 		g := groups[key]
-		slices.SortFunc(g, func(a, b numbered) int { return a.n - b.n })
+		sort.Slice(g, func(i, j int) bool { return g[i].n < g[j].n })
 		parts := strings.Split(key, "\x00")
 		w, _ := strconv.Atoi(parts[2])
 		for i := 0; i < len(g); {

@@ -1,10 +1,10 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -132,7 +132,7 @@ func (r *run) recap() []event.Stats {
 	for _, s := range r.stats {
 		out = append(out, *s)
 	}
-	slices.SortFunc(out, func(a, b event.Stats) int { return cmp.Compare(a.Host, b.Host) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Host < out[j].Host })
 	return out
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sort"
 	"strings"
 
 	"fettle/modules"
@@ -186,7 +187,7 @@ func (a *yumRepositoryArgs) fill(s *repoSection) {
 			}
 		}
 	}
-	slices.SortFunc(s.options, func(a, b repoOption) int { return strings.Compare(a.key, b.key) })
+	byKey(s.options)
 }
 
 // deprecated are the warnings about options that do nothing nowadays.
@@ -278,12 +279,18 @@ func (f repoFile) String() string {
 	return b.String()
 }
 
+func byKey(options []repoOption) {
+	sort.Slice(options, func(i, j int) bool { return options[i].key < options[j].key })
+}
+
 // dump is the text that is compared and shown: sorted, so that order does not count.
 func (f repoFile) dump() string {
 	var b strings.Builder
 	for _, s := range slices.SortedFunc(slices.Values(f), func(a, b *repoSection) int { return strings.Compare(a.name, b.name) }) {
 		b.WriteString("[" + s.name + "]\n")
-		for _, o := range slices.SortedFunc(slices.Values(s.options), func(a, b repoOption) int { return strings.Compare(a.key, b.key) }) {
+		options := slices.Clone(s.options)
+		byKey(options)
+		for _, o := range options {
 			b.WriteString(o.key + " = " + o.value + "\n")
 		}
 		b.WriteString("\n")

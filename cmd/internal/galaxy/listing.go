@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -33,7 +34,7 @@ func (c *Client) collectionsIn(root string) []collectionRow {
 		}
 		out = append(out, collectionRow{ns + "." + name, version})
 	}
-	slices.SortFunc(out, func(a, b collectionRow) int { return strings.Compare(a.name, b.name) })
+	sort.Slice(out, func(i, j int) bool { return out[i].name < out[j].name })
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -288,11 +289,11 @@ func cidrMerge(_ *template.Call, a []value.Value) (value.Value, error) {
 // merged joins networks into the fewest that cover the same addresses.
 func merged(nets []ipnet) []value.Value {
 	for {
-		slices.SortFunc(nets, func(a, b ipnet) int {
-			if c := a.first().Compare(b.first()); c != 0 {
-				return c
+		sort.Slice(nets, func(i, j int) bool {
+			if c := nets[i].first().Compare(nets[j].first()); c != 0 {
+				return c < 0
 			}
-			return a.bits - b.bits
+			return nets[i].bits < nets[j].bits
 		})
 		var out []ipnet
 		joined := false
