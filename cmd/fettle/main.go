@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"fettle/cmd/internal/cli"
+	"fettle/engine/heap"
 	"fettle/engine/transport/openssh"
 	"fettle/modules/serve"
 
@@ -21,6 +22,7 @@ func main() {
 	if is, code := openssh.Answer(os.Args, os.Stdout); is {
 		os.Exit(code)
 	}
+	heap.Tune()
 	s := &cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	if fd := int(os.Stdout.Fd()); term.IsTerminal(fd) {
 		s.Terminal = true

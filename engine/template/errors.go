@@ -58,9 +58,12 @@ func (e *pluginError) Unwrap() error { return e.err }
 
 // refused names the filter or test that ends with err. What has a place has a name as well.
 func refused(kind, name string, v value.Value, err error) (value.Value, error) {
+	if err == nil {
+		return v, nil
+	}
 	var placed *Error
 	var limit *limitError
-	if err == nil || IsUndefined(err) || errors.As(err, &placed) || errors.As(err, &limit) {
+	if IsUndefined(err) || errors.As(err, &placed) || errors.As(err, &limit) {
 		return v, err
 	}
 	if !strings.Contains(name, ".") {

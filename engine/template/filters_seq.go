@@ -126,6 +126,13 @@ func filterList(c *Call) (value.Value, error) {
 // attrGetter returns a function that follows an attribute as filters take it: dotted text,
 // numbers in it are indices.
 func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
+	if attr == nil {
+		return itself
+	}
+	return partsGetter(attr, dflt)
+}
+
+func partsGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 	var parts []value.Value
 	switch x := attr.(type) {
 	case string:
@@ -140,8 +147,6 @@ func attrGetter(attr, dflt value.Value) func(value.Value) (value.Value, error) {
 				parts = append(parts, p)
 			}
 		}
-	case nil:
-		return itself
 	default:
 		parts = []value.Value{attr}
 	}

@@ -98,7 +98,8 @@ type forLoop struct {
 	body, els []st
 	slots     []int
 	elseClear func(*frame)
-	loopSlot  int // -1: the body does not use loop
+	loopSlot  int  // -1: the body does not use loop
+	loopKept  bool // something may hold on to loop after its statement
 	recursive bool
 }
 
@@ -111,6 +112,7 @@ func (c *compiler) forStmt(x *sFor) st {
 	}
 	if x.rec || uses(x.body, "loop") || hasScopedBlock(x.body) {
 		l.loopSlot = c.declare("loop")
+		l.loopKept = x.rec || hasScopedBlock(x.body) || keepsLoop(x.body)
 	}
 	c.soft++
 	l.body = c.stmts(x.body)
@@ -128,6 +130,24 @@ func (c *compiler) forStmt(x *sFor) st {
 		}
 		return l.exec(f, v, 0)
 	}
+}
+
+// keepsLoop tells that loop is used in a body otherwise than by its plain attributes.
+func keepsLoop(body []node) bool {
+	found := false
+	walk(body, func(n node) bool {
+		switch x := n.(type) {
+		case *nAttr:
+			if l, ok := x.x.(*nName); ok && l.n == "loop" {
+				found = found || x.n == "cycle" || x.n == "changed"
+				return false
+			}
+		case *nName:
+			found = found || x.n == "loop"
+		}
+		return !found
+	})
+	return found
 }
 
 func hasScopedBlock(body []node) bool {
@@ -181,6 +201,9 @@ func (l *forLoop) exec(f *frame, v value.Value, depth int) error {
 		}
 	}
 	l.clear(f)
+	if lo != nil && !l.loopKept {
+		f.rt.c.pool.keepLoop(lo)
+	}
 	return nil
 }
 
@@ -212,7 +235,8 @@ func (l *forLoop) filter(f *frame, items []value.Value) ([]value.Value, error) {
 }
 
 func (l *forLoop) object(f *frame, items []value.Value, depth int) *loop {
-	lo := &loop{items: items, depth: depth}
+	lo := f.rt.c.pool.loop()
+	lo.items, lo.depth = items, depth
 	if l.recursive {
 		lo.recursive = func(v value.Value, d int) (value.Value, error) {
 			if err := f.rt.c.enter(); err != nil {

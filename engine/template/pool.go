@@ -8,6 +8,7 @@ type pool struct {
 	calls  []*Call
 	frames []*frame
 	runs   []*execution
+	loops  []*loop
 	text   []byte
 }
 
@@ -84,6 +85,22 @@ func (c *Context) keepScratch(b []byte) {
 	if c != nil && cap(b) <= maxKeptBuffer {
 		c.pool.text = b
 	}
+}
+
+func (p *pool) loop() *loop {
+	n := len(p.loops)
+	if n == 0 {
+		return &loop{}
+	}
+	l := p.loops[n-1]
+	p.loops = p.loops[:n-1]
+	return l
+}
+
+// keepLoop takes a loop variable back that nothing holds on to.
+func (p *pool) keepLoop(l *loop) {
+	*l = loop{}
+	p.loops = append(p.loops, l)
 }
 
 // begin makes ready to evaluate a unit that is one expression.

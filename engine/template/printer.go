@@ -56,6 +56,10 @@ func (c *compiler) printer(n node) st {
 		if x.op == "*" {
 			return c.printRepeat(x)
 		}
+	case *nFilter:
+		if p := c.printFilter(x); p != nil {
+			return p
+		}
 	case *nItem:
 		if p := c.printSplit(x); p != nil {
 			return p

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fettle/engine/diag"
+	"fettle/engine/heap"
 	"fettle/engine/template"
 	"fettle/engine/value"
 )
@@ -31,6 +32,7 @@ func TestSpeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	heap.Tune() // as the program does
 	job := map[string]any{"template": string(source), "vars": nginx(), "when": "family == 'Debian' and version >= 11 and gzip"}
 	ask := startJinja(t, job)
 	ours, theirs := newTimer(t, job), ask()

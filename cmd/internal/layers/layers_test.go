@@ -14,7 +14,7 @@ import (
 // levels, lowest first. A package belongs to the first level whose prefix it has, the
 // longest prefix winning.
 var levels = [][]string{
-	{"fettle/engine/diag", "fettle/engine/value", "fettle/engine/event", "fettle/engine/graph", "fettle/engine/wire", "fettle/engine/pyre", "fettle/engine/netrc"},
+	{"fettle/engine/diag", "fettle/engine/value", "fettle/engine/event", "fettle/engine/graph", "fettle/engine/wire", "fettle/engine/pyre", "fettle/engine/netrc", "fettle/engine/heap"},
 	{"fettle/playbooks/yamlv", "fettle/inventory", "fettle/engine/template", "fettle/engine/vault", "fettle/engine/transport", "fettle/engine/mask", "fettle/modules"},
 	{"fettle/engine/plan", "fettle/modules/", "fettle/playbooks/ast", "fettle/playbooks/load", "fettle/playbooks/check"},
 	{"fettle/engine/vars", "fettle/engine/runner", "fettle/engine/action", "fettle/playbooks/compile", "fettle/playbooks/examples"},
