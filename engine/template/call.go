@@ -251,7 +251,7 @@ func (p *plugin) run(c *Call) (value.Value, error) {
 		}
 		c.KW[i].Value = r
 	}
-	if p.touches && !c.Compat().old() {
+	if p.touches && !c.Compat().Old() {
 		reach := reachOf(p, c.Args)
 		for _, v := range c.Args {
 			if u := undefinedIn(v); u != nil && !beyond(v, u, reach) {
@@ -361,7 +361,7 @@ func undefinedAnywhere(v value.Value, depth int) *value.Undefined {
 // plain marks text results in string mode.
 func (p *plugin) plain(c *Call, f Filter) (value.Value, error) {
 	v, err := f(c)
-	if r, ok := v.(*value.Range); ok && !c.Compat().old() && !p.test {
+	if r, ok := v.(*value.Range); ok && !c.Compat().Old() && !p.test {
 		v = listed(r)
 	}
 	if p.traits&Plain != 0 && c.C != nil && c.C.e.opts.Compat.literals() {
@@ -386,7 +386,7 @@ func simple(v value.Value) bool {
 // checkUndefined deals with undefined arguments the plugin does not take: before 2.19 they are
 // errors, since then they make the result undefined.
 func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
-	args := p.traits&UndefinedArgs != 0 || p.traits&OldUndefinedArgs != 0 && c.Compat().old()
+	args := p.traits&UndefinedArgs != 0 || p.traits&OldUndefinedArgs != 0 && c.Compat().Old()
 	for i, v := range c.Args {
 		u, ok := v.(*value.Undefined)
 		if ok && u.Err != nil && i == 0 && p.name != "type_debug" {
@@ -398,7 +398,7 @@ func (p *plugin) checkUndefined(c *Call) (value.Value, error) {
 		if u.Soft && p.test {
 			continue
 		}
-		if u.Soft && (c.Compat().old() || p.name != "int" && p.name != "float" && p.name != "to_json") {
+		if u.Soft && (c.Compat().Old() || p.name != "int" && p.name != "float" && p.name != "to_json") {
 			c.Args[i] = "" // what it prints as is what it counts as
 			continue
 		}
@@ -426,7 +426,7 @@ func (c *Call) Compat() Compat {
 }
 
 func (c *Call) undefined(u *value.Undefined) (value.Value, error) {
-	if c.C != nil && c.C.e.opts.Compat.old() && !u.Soft {
+	if c.C != nil && c.C.e.opts.Compat.Old() && !u.Soft {
 		return nil, &value.UndefinedError{Undefined: u}
 	}
 	return u, nil

@@ -136,23 +136,28 @@ func spread(call *Call, fn value.Value) (value.Value, error) {
 // something undefined, is undefined itself, and one that fails otherwise fails when its result
 // is used.
 func (c *Call) softened(r value.Value, err error) (value.Value, error) {
-	if err == nil || c.C.e.opts.Compat.old() {
+	if err == nil || c.C.e.opts.Compat.Old() {
 		return r, err
 	}
 	if u, ok := err.(*value.UndefinedError); ok {
 		return u.Undefined, nil
 	}
-	var limit *limitError
-	if errors.As(err, &limit) || c.C.ctx != nil && c.C.ctx.Err() != nil {
+	if !c.C.canWait(err) {
 		return r, err
 	}
 	return &value.Undefined{Name: "result", Err: c.u.place(c.p, err)}, nil
 }
 
+// canWait tells that a failure is one only when its result is used, unlike the end of the run and limits.
+func (c *Context) canWait(err error) bool {
+	var limit *limitError
+	return !errors.As(err, &limit) && (c.ctx == nil || c.ctx.Err() == nil)
+}
+
 // undefinedArg is an argument that is undefined: since 2.19 it is the result of the call, unless a
 // macro is called.
 func (c *Call) undefinedArg() *value.Undefined {
-	if c.C.e.opts.Compat.old() {
+	if c.C.e.opts.Compat.Old() {
 		return nil
 	}
 	for _, a := range c.Args {
@@ -272,6 +277,9 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 	dflt := ev(func(*frame) (value.Value, error) { return "", nil })
 	if len(x.call.args) == 1 {
 		dflt = c.literal(x.call.args[0])
+		if _, ok := x.call.args[0].(*nConst); !ok {
+			dflt = listedRange(dflt)
+		}
 	}
 	if a, ok := x.x.(*nAttr); ok && !dictMethods[a.n] {
 		// An attribute of a dict is looked up without making an undefined value first.
@@ -288,7 +296,7 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 		}
 		u, ok := o.(*value.Undefined)
 		if !ok {
-			if r, isRange := o.(*value.Range); isRange && !f.rt.c.e.opts.Compat.old() {
+			if r, isRange := o.(*value.Range); isRange && !f.rt.c.e.opts.Compat.Old() {
 				return listed(r), nil
 			}
 			return o, nil
@@ -297,6 +305,17 @@ func (c *compiler) defaultFilter(x *nFilter) ev {
 			return o, nil // default does not count an inline if without else
 		}
 		return d, nil
+	}
+}
+
+// listedRange gives ranges as lists, as filters do since 2.19.
+func listedRange(e ev) ev {
+	return func(f *frame) (value.Value, error) {
+		v, err := e(f)
+		if r, ok := v.(*value.Range); ok && !f.rt.c.e.opts.Compat.Old() {
+			return listed(r), err
+		}
+		return v, err
 	}
 }
 
@@ -329,6 +348,9 @@ func (c *compiler) attrOr(a *nAttr, dflt ev) ev {
 				return r, nil
 			}
 			return other, nil
+		}
+		if r, ok := r.(*value.Range); ok && !f.rt.c.e.opts.Compat.Old() {
+			return listed(r), nil
 		}
 		return r, nil
 	}

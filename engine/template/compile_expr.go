@@ -251,7 +251,7 @@ func (c *compiler) slice(x *nItem, s *nSlice) ev {
 			return un, nil
 		}
 		r, err := value.Slice(v, k[0], k[1], k[2])
-		if errors.Is(err, value.ErrNoSlice) && f.rt.c.e.opts.Compat.old() {
+		if errors.Is(err, value.ErrNoSlice) && f.rt.c.e.opts.Compat.Old() {
 			return &value.Undefined{Hint: err.Error()}, nil
 		}
 		if err != nil {
@@ -292,7 +292,7 @@ func (c *compiler) binary(x *nBin) ev {
 		if err != nil {
 			return nil, u.place(x.p, err)
 		}
-		if op == "%" && !f.rt.c.e.opts.Compat.old() {
+		if op == "%" && !f.rt.c.e.opts.Compat.Old() {
 			if u := undefinedShown(r, w); u != nil {
 				return u, nil
 			}

@@ -167,11 +167,14 @@ func (c *compiler) embedConst(x *nText) ev {
 	t := &value.Template{Src: x.s, At: c.u.pos(x.p)}
 	return func(f *frame) (value.Value, error) {
 		rc := f.rt.c
-		old := rc.e.opts.Compat.old()
+		old := rc.e.opts.Compat.Old()
 		if !old {
 			rc.Warnf(t.At, "embedded", "constant texts in expressions should not contain templates: %s", shorten(t.Src))
 		}
 		v, err := rc.eval(unitOf(t))
+		if err != nil && !old && rc.canWait(err) {
+			return &value.Undefined{Name: "constant", Err: err}, nil
+		}
 		if err != nil || !old || !x.cond || isString(v) {
 			return v, err
 		}
@@ -242,7 +245,7 @@ func (c *Context) doubtful(v value.Value, empty bool, at diag.Pos) (bool, error)
 		return false, &Error{Msg: fmt.Sprintf("conditional result was derived from a value of type %s; conditionals must have a boolean result", kind), At: at}
 	}
 	if empty {
-		if !c.e.opts.Compat.old() {
+		if !c.e.opts.Compat.Old() {
 			c.Warnf(at, "conditional", "empty conditional expressions are deprecated")
 		}
 		return true, nil
@@ -251,7 +254,7 @@ func (c *Context) doubtful(v value.Value, empty bool, at diag.Pos) (bool, error)
 	if err != nil {
 		return false, (&unit{at: at}).place(pos{1, 1}, err)
 	}
-	if !c.e.opts.Compat.old() {
+	if !c.e.opts.Compat.Old() {
 		c.Warnf(at, "conditional", "conditional result was derived from a value of type %s; write a comparison that gives a boolean", kind)
 	}
 	return b, nil

@@ -37,7 +37,7 @@ func (c *Context) variable(name string) (value.Value, bool, error) {
 	if errors.As(err, &limit) {
 		return nil, true, err
 	}
-	if err != nil && !c.e.opts.Compat.old() {
+	if err != nil && !c.e.opts.Compat.Old() {
 		// Since 2.19 a variable that cannot be rendered is an error where its value is needed.
 		v, err = &value.Undefined{Name: name, Err: err}, nil
 	}
@@ -50,7 +50,7 @@ func (c *Context) variable(name string) (value.Value, bool, error) {
 
 // resolveVar renders a variable's raw value. Up to 2.18 variables were rendered whole.
 func (c *Context) resolveVar(raw value.Value, r value.Resolver) (value.Value, error) {
-	if !c.e.opts.Compat.old() {
+	if !c.e.opts.Compat.Old() {
 		return c.resolve(raw, r)
 	}
 	v, err := c.whole(raw)

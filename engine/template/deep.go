@@ -43,9 +43,61 @@ func (c *Context) deep(v value.Value, secret *bool, keepUndefined bool) (value.V
 	return r, err
 }
 
+// DefinedInside tells, as an error, what is undefined inside a container. Since 2.19 what reads a
+// container as text fails then.
+func (c *Call) DefinedInside(v value.Value) error {
+	if !isContainer(v) || c.Compat().Old() {
+		return nil
+	}
+	d := deepener{c: c.C, keepSecrets: true, keepOmit: true, strict: true, markup: true}
+	_, err := d.value(v)
+	return err
+}
+
+// DefinedElements is the same for the elements themselves, not what is inside of them: since 2.19
+// tests that compare a list or dict look at them all.
+func (c *Call) DefinedElements(v value.Value) error {
+	if _, isTuple := v.(value.Tuple); isTuple || !isContainer(v) || c.Compat().Old() {
+		return nil
+	}
+	d, isDict := v.(*value.Dict)
+	if !isDict {
+		vs, err := value.Iterate(v)
+		if err == nil {
+			err = defined(vs...)
+		}
+		return err
+	}
+	es, err := d.Resolved()
+	for _, e := range es {
+		if err == nil {
+			err = defined(e.Value)
+		}
+	}
+	return err
+}
+
+func isContainer(v value.Value) bool {
+	switch v.(type) {
+	case *value.List, *value.Dict, value.Tuple:
+		return true
+	}
+	return false
+}
+
+// defined tells the first value that is undefined.
+func defined(vs ...value.Value) error {
+	for _, v := range vs {
+		if u, ok := v.(*value.Undefined); ok && !u.Soft {
+			return &value.UndefinedError{Undefined: u}
+		}
+	}
+	return nil
+}
+
 // final is the value a module argument gets.
 func (c *Context) final(v value.Value) (value.Value, error) {
-	d := deepener{c: c, keepSecrets: true, strict: true, lists: !c.e.opts.Compat.old()}
+	d := deepener{c: c, keepSecrets: true, strict: true, lists: !c.e.opts.Compat.Old()}
 	return d.value(v)
 }
 

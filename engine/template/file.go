@@ -37,7 +37,7 @@ func (c *Context) RenderFile(name, text string, opts FileOptions) (result string
 	if err := rt.render(u, out); err != nil {
 		return "", false, err
 	}
-	if c.e.opts.Compat.old() || !out.isAlone() {
+	if c.e.opts.Compat.Old() || !out.isAlone() {
 		out.shared.endLines(u.newlines)
 	}
 	result = out.take()

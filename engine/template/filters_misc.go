@@ -193,6 +193,9 @@ func filterWordWrap(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	s, ok := a[0].(string)
+	if b, bytes := a[0].([]byte); bytes && len(b) == 0 {
+		return "", nil
+	}
 	if !ok {
 		return nil, fmt.Errorf("'%s' object has no attribute 'splitlines'", value.TypeName(a[0]))
 	}

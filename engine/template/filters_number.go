@@ -37,22 +37,21 @@ func filterInt(c *Call) (value.Value, error) {
 		if i, ok := truncate(x); ok {
 			return i, nil
 		}
-		if c.Compat().old() && math.IsInf(x, 0) {
+		if math.IsInf(x, 0) {
 			return nil, fmt.Errorf("cannot convert float infinity to integer")
 		}
 	case string:
 		base, ok := value.Int(a[2])
-		if !ok || base < 0 || base == 1 || base > 36 {
-			return a[1], nil
-		}
-		if i, ok := value.ParseInt(x, int(base)); ok {
-			return i, nil
+		if ok = ok && base >= 0 && base != 1 && base <= 36; ok {
+			if i, ok := value.ParseInt(x, int(base)); ok {
+				return i, nil
+			}
 		}
 		if f, ok := value.ParseFloat(x); ok {
 			if i, ok := truncate(f); ok {
 				return i, nil
 			}
-			if c.Compat().old() && math.IsInf(f, 0) {
+			if c.Compat().Old() && math.IsInf(f, 0) {
 				return nil, fmt.Errorf("cannot convert float infinity to integer")
 			}
 		}
@@ -235,7 +234,7 @@ func filterFileSize(c *Call) (value.Value, error) {
 	for i, u := range units {
 		unit := math.Pow(base, float64(i+2))
 		if f < unit || i == len(units)-1 {
-			return strconv.FormatFloat(base*f/unit, 'f', 1, 64) + " " + u, nil
+			return value.Fixed(base*f/unit, 1) + " " + u, nil
 		}
 	}
 	return nil, nil

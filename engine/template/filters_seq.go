@@ -117,7 +117,7 @@ func filterList(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	l := &value.List{V: append([]value.Value{}, vs...)}
-	if u := undefinedIn(l); u != nil && !c.Compat().old() {
+	if u := undefinedIn(l); u != nil && !c.Compat().Old() {
 		return u, nil
 	}
 	return l, nil
@@ -198,9 +198,11 @@ func filterJoin(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	get := attrGetter(a[2], nil)
+	sep, secret, err := c.text(a[1])
+	if err != nil {
+		return nil, err
+	}
 	b := c.C.scratch()
-	secret := false
-	sep := value.Str(a[1])
 	for i, v := range vs {
 		if v, err = get(v); err != nil {
 			return nil, err
@@ -516,7 +518,7 @@ func filterDictSort(c *Call) (value.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("'%s' object has no attribute 'items'", value.TypeName(a[0]))
 	}
-	if u := undefinedIn(d); u != nil && !c.Compat().old() {
+	if u := undefinedIn(d); u != nil && !c.Compat().Old() {
 		return u, nil
 	}
 	cased, err := value.Truth(a[1])

@@ -32,7 +32,7 @@ func filterSort(c *Call) (value.Value, error) {
 
 // definedKey is a key that since 2.19 must not be undefined even when nothing is compared.
 func (c *Call) definedKey(key func(value.Value) (value.Value, error)) func(value.Value) (value.Value, error) {
-	if c.Compat().old() {
+	if c.Compat().Old() {
 		return key
 	}
 	return func(v value.Value) (value.Value, error) {

@@ -221,10 +221,17 @@ func nowFunc(c *Call) (value.Value, error) {
 }
 
 func undefFunc(c *Call) (value.Value, error) {
-	if u, ok := c.Arg(0, "hint", "").(*value.Undefined); ok && !c.Compat().old() {
+	if u, ok := c.Arg(0, "hint", "").(*value.Undefined); ok && !c.Compat().Old() {
 		return nil, fmt.Errorf("The 'hint' argument must be of type 'str' or 'NoneType': %s", u.Message())
 	}
-	hint, ok := c.Arg(0, "hint", "").(string)
+	if len(c.Args) > 1 {
+		return nil, fmt.Errorf("undef() takes from 0 to 1 positional arguments but %d were given", len(c.Args))
+	}
+	given := c.Arg(0, "hint", nil)
+	if given != nil && !isString(given) && !c.Compat().Old() {
+		return nil, fmt.Errorf("The 'hint' argument must be of type 'str' or 'NoneType', not '%s'.", value.TypeName(given))
+	}
+	hint, ok := given.(string)
 	if !ok || hint == "" {
 		hint = "undef() called without hint"
 	}

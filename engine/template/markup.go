@@ -65,6 +65,10 @@ func callMarkup(m value.Markup, name string, c *Call) (value.Value, error) {
 	}
 	if escapingMethods[name] {
 		for i, a := range c.Args {
+			if _, secret := a.(*value.Secret); strings.HasSuffix(name, "partition") && !secret {
+				c.Args[i] = string(value.Escape(a))
+				continue
+			}
 			if t, ok := a.(string); ok {
 				c.Args[i] = value.EscapeHTML(t)
 			}

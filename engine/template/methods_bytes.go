@@ -9,6 +9,9 @@ import (
 	"fettle/engine/value"
 )
 
+// takesByte are the methods that also search for one byte, given as its number.
+var takesByte = nameSet("count find rfind index rindex")
+
 func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 	switch name {
 	case "decode":
@@ -33,6 +36,13 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 	}
 	for i, a := range c.Args {
 		var err error
+		if n, ok := a.(int64); ok && i == 0 && takesByte[name] {
+			if n < 0 || n > 255 {
+				return nil, fmt.Errorf("byte must be in range(0, 256)")
+			}
+			c.Args[i] = string([]byte{byte(n)})
+			continue
+		}
 		if c.Args[i], err = ofBytesOnly(a); err != nil {
 			return nil, err
 		}

@@ -344,6 +344,9 @@ func dictPop(d *value.Dict, c *Call) (value.Value, error) {
 	if err := c.need("pop", 1, 2); err != nil {
 		return nil, err
 	}
+	if _, err := hashable(c.Args[0]); err != nil {
+		return nil, err
+	}
 	if v, ok := d.Get(c.Args[0]); ok {
 		d.Delete(c.Args[0])
 		return v, nil

@@ -23,11 +23,11 @@ const (
 	V216Native
 )
 
-// old tells the behaviour up to 2.18.
-func (c Compat) old() bool { return c == V216 || c == V216Native }
+// Old tells the behaviour up to 2.18.
+func (c Compat) Old() bool { return c == V216 || c == V216Native }
 
 // literals tells that rendered text may be read back as a literal.
-func (c Compat) literals() bool { return c.old() }
+func (c Compat) literals() bool { return c.Old() }
 
 // Files reads templates for include, import and extends.
 type Files interface {

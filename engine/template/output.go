@@ -167,7 +167,7 @@ func (c *Context) printed(v value.Value) (s string, secret bool, err error) {
 	case []byte:
 		return string(x), false, nil
 	case *value.Range:
-		if c.e.opts.Compat.old() {
+		if c.e.opts.Compat.Old() {
 			v = listed(x)
 		} else {
 			return value.Repr(x), false, nil
@@ -175,7 +175,7 @@ func (c *Context) printed(v value.Value) (s string, secret bool, err error) {
 	case value.OmitType:
 		return "", false, nil
 	}
-	if c.e.opts.Compat.old() || simple(v) {
+	if c.e.opts.Compat.Old() || simple(v) {
 		return c.text(v)
 	}
 	d := deepener{c: c, strict: true, lists: true}

@@ -12,7 +12,7 @@ import (
 func filterPPrint(c *Call) (value.Value, error) {
 	switch c.Args[0].(type) {
 	case *value.List, *value.Dict:
-		if !c.Compat().old() {
+		if !c.Compat().Old() {
 			return value.Repr(c.Args[0]), nil
 		}
 	}

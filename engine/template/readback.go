@@ -15,7 +15,7 @@ import (
 
 // reader is the context to try once more with, or nil.
 func (c *Context) reader(err error) *Context {
-	if err == nil || c.readBack || c.e.opts.Compat == V219 || c.e.opts.Compat.old() {
+	if err == nil || c.readBack || c.e.opts.Compat == V219 || c.e.opts.Compat.Old() {
 		return nil
 	}
 	var u *value.UndefinedError

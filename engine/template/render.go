@@ -207,14 +207,14 @@ func (u *unit) withNewlines(v value.Value) value.Value {
 
 // usable is the error of a template that cannot be compiled, or not in the old modes.
 func (u *unit) usable(c *Context) error {
-	if u.err == nil && u.newer != "" && c.e.opts.Compat.old() {
+	if u.err == nil && u.newer != "" && c.e.opts.Compat.Old() {
 		return &Error{Msg: "ansible-core up to 2.18 cannot read " + u.newer, At: u.at, Syntax: true}
 	}
 	if u.headerErr != nil {
 		if c.e.opts.Compat == V219 {
 			return &Error{Msg: u.headerErr.Error(), At: u.at, Syntax: true, Err: u.headerErr}
 		}
-		if !c.e.opts.Compat.old() {
+		if !c.e.opts.Compat.Old() {
 			c.Warnf(u.at, "template", "%v", u.headerErr)
 		}
 	}

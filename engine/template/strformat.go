@@ -30,7 +30,7 @@ func (f *formatter) format(s, name string, c *Call) (value.Value, error) {
 	if err := f.run(s, 0); err != nil {
 		return nil, err
 	}
-	if !c.Compat().old() {
+	if !c.Compat().Old() {
 		if u := undefinedShown(f.b.String(), value.Tuple(f.args)); u != nil {
 			return u, nil
 		}

@@ -46,6 +46,9 @@ func init() {
 		if len(c.Args) != 2 {
 			return false, fmt.Errorf("in test takes 2 arguments (%d given)", len(c.Args))
 		}
+		if err := c.DefinedElements(c.Args[0]); err != nil {
+			return false, err
+		}
 		return value.Contains(c.Args[1], c.Args[0])
 	}, Lazy)
 }
@@ -56,6 +59,11 @@ func registerComparisons() {
 			RegisterTest(name, func(c *Call) (bool, error) {
 				if len(c.Args) != 2 {
 					return false, fmt.Errorf("%s expected 2 arguments, got %d", name, len(c.Args))
+				}
+				for _, a := range c.Args {
+					if err := c.DefinedElements(a); err != nil {
+						return false, err
+					}
 				}
 				return compare(op, c.Args[0], c.Args[1])
 			}, Lazy)
@@ -147,7 +155,7 @@ func testSameAs(c *Call) (bool, error) {
 	}
 	a, b := c.Args[0], c.Args[1]
 	for _, v := range c.Args {
-		if u, ok := v.(*value.Undefined); ok && !u.Soft && !c.Compat().old() {
+		if u, ok := v.(*value.Undefined); ok && !u.Soft && !c.Compat().Old() {
 			return false, &value.UndefinedError{Undefined: u}
 		}
 	}

@@ -50,6 +50,16 @@ func Ln(x float64) float64 {
 	return f
 }
 
+// Log10 is math.Log10, correctly rounded.
+func Log10(x float64) float64 {
+	if !(x > 0) || math.IsInf(x, 0) {
+		return math.Log10(x)
+	}
+	r := bigLn(x)
+	f, _ := r.Quo(r, bigLn(10)).Float64()
+	return f
+}
+
 // PowFloat is math.Pow, correctly rounded.
 func PowFloat(x, y float64) float64 {
 	if x < 0 && y == math.Trunc(y) {

@@ -67,14 +67,15 @@ func Equal(a, b Value) (bool, error) {
 	if x, y, again, _ := unwrap2(a, b); again {
 		return Equal(x, y)
 	}
-	for _, v := range [2]Value{a, b} {
-		if u, ok := v.(*Undefined); ok {
-			if u.Soft {
-				o, both := b.(*Undefined)
-				return both && o.Soft, nil
-			}
-			return false, &UndefinedError{u}
-		}
+	left, aIs := a.(*Undefined)
+	right, bIs := b.(*Undefined)
+	switch {
+	case aIs && !left.Soft:
+		return false, &UndefinedError{left}
+	case bIs && !right.Soft:
+		return false, &UndefinedError{right}
+	case aIs || bIs:
+		return aIs && bIs, nil
 	}
 	if IsNumber(a) && IsNumber(b) {
 		c, ok := compareNumbers(a, b)
@@ -380,6 +381,9 @@ func Contains(container, item Value) (bool, error) {
 
 func dictHas(d *Dict, item Value) (bool, error) {
 	if u, ok := item.(*Undefined); ok {
+		if u.Soft {
+			return false, nil
+		}
 		return false, &UndefinedError{u}
 	}
 	h, err := hashKey(item)

@@ -492,3 +492,16 @@ func trueDivide(x, y *big.Int) (Value, error) {
 	}
 	return f, nil
 }
+
+// Fixed is f with so many digits behind the point, as Python writes it.
+func Fixed(f float64, digits int) string {
+	switch {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	}
+	return strconv.FormatFloat(f, 'f', digits, 64)
+}

@@ -271,6 +271,8 @@ func IsSequence(v Value) bool {
 	switch x := v.(type) {
 	case string, Text, Markup, []byte, *List, Tuple, *Dict, *Range:
 		return true
+	case *Undefined:
+		return x.Soft
 	case *Secret:
 		return IsSequence(x.V)
 	}

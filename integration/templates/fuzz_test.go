@@ -203,6 +203,7 @@ func startSeeded(t *testing.T, mode string, hashes int) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func keepKeys(c *template.Call, a []value.Value) (value.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Compat() > template.V219 {
+	if c.Compat().Old() {
 		return keepOlder(a[0], is, true)
 	}
 	return keep(a[0], is)

@@ -237,6 +237,14 @@ func zip(c *template.Call, a []value.Value) (value.Value, error) {
 	for _, col := range cols {
 		n = min(n, len(col))
 	}
+	for _, col := range cols {
+		if len(col) == n {
+			break // those before have given one more
+		}
+		if u, ok := col[n].(*value.Undefined); ok && !u.Soft && !c.Compat().Old() {
+			return nil, &value.UndefinedError{Undefined: u}
+		}
+	}
 	return list(rows(cols, n, nil)), nil
 }
 

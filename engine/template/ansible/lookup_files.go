@@ -166,7 +166,7 @@ func lookupFirstFound(c *template.Context, terms []value.Value, o options) ([]va
 		return nil, err
 	}
 	folder := ""
-	if c.Compat() == template.V216 || c.Compat() == template.V216Native {
+	if c.Compat().Old() {
 		folder = "files"
 	}
 	for _, n := range search.names {

@@ -52,7 +52,7 @@ func lookupIndexed(_ *template.Context, terms []value.Value, _ options) ([]value
 // elements are those of a list, and since 2.19 the letters of a text; before, a text stood for
 // itself.
 func elements(c *template.Context, v value.Value) ([]value.Value, error) {
-	if isText(v) && c.Compat() != template.V216 && c.Compat() != template.V216Native {
+	if isText(v) && !c.Compat().Old() {
 		return value.Iterate(v)
 	}
 	return items(v)

@@ -77,8 +77,8 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 		}
 		if u, missing := v.(*value.Undefined); missing {
 			dflt, ok := o.all["default"]
-			ok = ok && (dflt != nil || c.Compat() > template.V219)
-			if ok && c.Compat() <= template.V219 && c.Scope() != nil {
+			ok = ok && (dflt != nil || c.Compat().Old())
+			if ok && !c.Compat().Old() && c.Scope() != nil {
 				if _, set := c.Scope().Lookup(name); set { // the default is for names, not for values
 					return nil, &value.UndefinedError{Undefined: u}
 				}
@@ -86,7 +86,7 @@ func lookupVars(c *template.Context, terms []value.Value, o options) ([]value.Va
 			switch {
 			case ok:
 				v = dflt
-			case c.Compat() > template.V219:
+			case c.Compat().Old():
 				return nil, &missingVariable{name, &value.UndefinedError{Undefined: u}}
 			default: // so that default() and "is defined" see it
 				v = &value.Undefined{Name: name, Hint: "No variable named '" + name + "' was found.", At: u.At}

@@ -38,7 +38,7 @@ func ipaddrFilter(name string, family int64) body {
 		if a[1] == nil {
 			a[1] = ""
 		}
-		if q := text(a[1]); c.Compat() > template.V219 && (q == "private" || q == "public") {
+		if q := text(a[1]); c.Compat().Old() && (q == "private" || q == "public") {
 			a[1] = q + " before netaddr 1"
 		}
 		return ipValue(name, a[0], a[1], version)

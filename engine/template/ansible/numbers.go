@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"strconv"
 	"strings"
 
 	"fettle/engine/pyre"
@@ -45,7 +44,7 @@ func logFilter(_ *template.Call, a []value.Value) (value.Value, error) {
 		return nil, errors.New("log() can only be used on positive numbers")
 	}
 	if base == 10 {
-		return math.Log10(x), nil
+		return value.Log10(x), nil
 	}
 	if base == 1 {
 		return nil, errors.New("float division by zero")
@@ -179,7 +178,7 @@ func humanReadable(_ *template.Call, a []value.Value) (value.Value, error) {
 	} else {
 		suffix += base[:1]
 	}
-	return strconv.FormatFloat(size/unit, 'f', 2, 64) + " " + suffix, nil
+	return value.Fixed(size/unit, 2) + " " + suffix, nil
 }
 
 var strictSize = pyre.MustCompile(`^([0-9]*\.?[0-9]+)(?:\s*([A-Za-z]+))?\s*$`, 0)
@@ -190,7 +189,7 @@ var looseSize = pyre.MustCompile(`^\s*(\d*\.?\d*)\s*([A-Za-z]+)?`, pyre.IgnoreCa
 func humanToBytes(c *template.Call, a []value.Value) (value.Value, error) {
 	s := text(a[0])
 	form := strictSize
-	if c.Compat() > template.V219 {
+	if c.Compat().Old() {
 		form = looseSize
 	}
 	m, err := form.Search(s)

@@ -175,7 +175,10 @@ func regexEscape(_ *template.Call, a []value.Value) (value.Value, error) {
 }
 
 func regexTest(how string) check {
-	return func(_ *template.Call, a []value.Value) (bool, error) {
+	return func(c *template.Call, a []value.Value) (bool, error) {
+		if err := c.DefinedInside(a[0]); err != nil {
+			return false, err
+		}
 		return matches(a[0], a[1], a[2], a[3], how)
 	}
 }

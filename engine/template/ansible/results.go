@@ -93,7 +93,7 @@ func asyncFlag(d *value.Dict, key string) (bool, error) {
 }
 
 // truthy is Python's truth or, with convert_bool, that of words like yes and off.
-func truthy(_ *template.Call, a []value.Value) (bool, error) {
+func truthy(c *template.Call, a []value.Value) (bool, error) {
 	if isTrue(a[1]) {
 		switch x := a[0].(type) {
 		case int64:
@@ -103,6 +103,10 @@ func truthy(_ *template.Call, a []value.Value) (bool, error) {
 		case string, value.Text, value.Markup:
 			if b, ok := yesNo(text(x)); ok {
 				return b, nil
+			}
+		case *value.List, *value.Dict, value.Tuple: // they are read as text
+			if err := c.DefinedInside(x); err != nil {
+				return false, err
 			}
 		}
 	}

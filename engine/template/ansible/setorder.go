@@ -3,6 +3,7 @@ package ansible
 import (
 	"math"
 	"math/big"
+	"math/bits"
 
 	"fettle/engine/value"
 )
@@ -54,8 +55,27 @@ func steadyHash(v value.Value) (uint64, bool) {
 		return bigHash(x), true
 	case float64:
 		return floatHash(x), !math.IsNaN(x)
+	case value.Tuple:
+		return tupleHash(x)
 	}
 	return 0, false
+}
+
+// tupleHash is made of those of the elements.
+func tupleHash(t value.Tuple) (uint64, bool) {
+	const p1, p2, p5 = 11400714785074694791, 14029467366897019727, 2870177450012600261
+	acc := uint64(p5)
+	for _, e := range t {
+		h, ok := steadyHash(e)
+		if !ok {
+			return 0, false
+		}
+		acc = bits.RotateLeft64(acc+h*p2, 31) * p1
+	}
+	if acc += uint64(len(t)) ^ (p5 ^ 3527539); acc == math.MaxUint64 {
+		return 1546275796, true
+	}
+	return acc, true
 }
 
 func signed(h uint64, negative bool) uint64 {

@@ -16,7 +16,12 @@ func init() {
 	filter("unique(a, case_sensitive=None, attribute=None)", unique)
 	test("subset issubset", "subset(a, b)", func(_ *template.Call, a []value.Value) (bool, error) { return subset(a[0], a[1]) })
 	test("superset issuperset", "superset(a, b)", func(_ *template.Call, a []value.Value) (bool, error) { return subset(a[1], a[0]) })
-	test("contains", "contains(seq, value)", func(_ *template.Call, a []value.Value) (bool, error) { return value.Contains(a[0], a[1]) })
+	test("contains", "contains(seq, value)", func(c *template.Call, a []value.Value) (bool, error) {
+		if err := c.DefinedElements(a[1]); err != nil {
+			return false, err
+		}
+		return value.Contains(a[0], a[1])
+	})
 	test("any", "any(seq)", func(_ *template.Call, a []value.Value) (bool, error) { return count(a[0], true) })
 	test("all", "all(seq)", func(_ *template.Call, a []value.Value) (bool, error) {
 		found, err := count(a[0], false)
@@ -200,7 +205,7 @@ func members(c *template.Call, a, x, y []value.Value) (func(value.Value) (bool, 
 	return other.has, nil
 }
 
-func old(c *template.Call) bool { return c.Compat() > template.V219 }
+func old(c *template.Call) bool { return c.Compat().Old() }
 
 func symmetricDifference(c *template.Call, a []value.Value) (value.Value, error) {
 	x, y, err := both(a)

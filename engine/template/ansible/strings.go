@@ -287,7 +287,7 @@ func typeDebug(c *template.Call, a []value.Value) (value.Value, error) {
 		return name, nil
 	case u.Soft:
 		return "Undefined", nil
-	case c.Compat() > template.V219:
+	case c.Compat().Old():
 		return "AnsibleUndefined", nil
 	case u.Err != nil:
 		return "CapturedExceptionMarker", nil

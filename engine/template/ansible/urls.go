@@ -123,11 +123,11 @@ func (u splitURL) hostPort() (host, port value.Value, err error) {
 }
 
 func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
+	if some, err := value.Truth(a[0]); err == nil && !some && value.IsNumber(a[0]) {
+		a[0] = nil // which becomes empty bytes too
+	}
 	if a[0] == nil && !isTrue(a[1]) {
 		return nil, errors.New("Type 'method' is unsupported for variable storage.") // of bytes, which None becomes
-	}
-	if some, err := value.Truth(a[0]); err == nil && !some && value.IsNumber(a[0]) && isTrue(a[1]) {
-		a[0] = nil // which becomes empty bytes too
 	}
 	if a[0] != nil && !isText(a[0]) {
 		return nil, fmt.Errorf("'%s' object has no attribute 'decode'", value.TypeName(a[0]))
@@ -149,6 +149,9 @@ func urlsplit(_ *template.Call, a []value.Value) (value.Value, error) {
 	v, ok := d.GetString(text(a[1]))
 	if !ok {
 		return nil, fmt.Errorf("%s: unknown URL component: %s", text(a[2]), text(a[1]))
+	}
+	if s, isString := v.(string); isString && a[0] == nil {
+		return []byte(s), nil
 	}
 	return v, nil
 }
