@@ -58,7 +58,11 @@ func (p *constructed) options() (err error) {
 }
 
 func (p *constructed) host(h *Host, files bool) error {
-	vars := p.inv.varsSoFar(h, files, p.useExtra)
+	var facts *value.Dict
+	if p.inv.opts.Facts != nil {
+		facts = p.inv.opts.Facts(h.Name)
+	}
+	vars := p.inv.varsSoFar(h, facts, files, p.useExtra)
 	for _, e := range p.compose.Entries() {
 		name := value.Str(e.Key)
 		v, err := p.expression(value.Str(e.Value), vars)
@@ -70,7 +74,7 @@ func (p *constructed) host(h *Host, files bool) error {
 		}
 		h.setVar(name, v, p.at())
 	}
-	vars = p.inv.varsSoFar(h, files, p.useExtra)
+	vars = p.inv.varsSoFar(h, facts, files, p.useExtra)
 	if err := p.conditions(h, vars); err != nil {
 		return err
 	}
@@ -87,8 +91,8 @@ func (p *constructed) host(h *Host, files bool) error {
 }
 
 // varsSoFar are the variables of a host while sources are still being read: of the groups
-// as they are linked now, and its own.
-func (inv *Inventory) varsSoFar(h *Host, files, extra bool) *value.Dict {
+// as they are linked now, its own, and the facts of an earlier run.
+func (inv *Inventory) varsSoFar(h *Host, facts *value.Dict, files, extra bool) *value.Dict {
 	inv.order()
 	groups := h.linked()
 	d := value.NewDict(32)
@@ -112,6 +116,9 @@ func (inv *Inventory) varsSoFar(h *Host, files, extra bool) *value.Dict {
 		for _, dir := range inv.sourceDirs() {
 			add(dir.hosts[h.Name])
 		}
+	}
+	for _, e := range facts.Entries() {
+		d.SetString(value.Str(e.Key), e.Value)
 	}
 	if extra {
 		add(inv.opts.ExtraVars)

@@ -34,6 +34,9 @@ type Options struct {
 	PatternMismatch string   // "" or warning, error, ignore
 
 	ExtraVars *value.Vars // for plugins that are told to use them
+	// Facts gives what an earlier run learned of a host, or nil: constructed inventories read it
+	// behind the host's variables.
+	Facts func(host string) *value.Dict
 	// UseExtraVars is what plugins do that are not told (use_extra_vars).
 	UseExtraVars bool
 	Environ      []string        // of scripts; nil means that of this process

@@ -156,6 +156,8 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	}
 	opts := inventory.Options{Decrypt: ss.decryptFile, Render: ss.renderInventory, Context: ctx, Environ: ss.environ(), ExtraVars: ss.extra}
 	ss.inventorySettings(&opts)
+	cache := ss.openFactCache()
+	opts.Facts = ss.cachedFacts(cache)
 	inv, diags := inventory.Load(sources, opts)
 	ss.diags.Add(diags.Sorted()...)
 	ss.inv = inv
@@ -163,7 +165,7 @@ func (ss *session) loadInventory(ctx context.Context) error {
 	ss.store.MergeHashes = ss.cfg.String("DEFAULT_HASH_BEHAVIOUR") == "merge"
 	ss.store.Settings = ss.setting
 	ss.store.Connection = ss.connectionVars()
-	ss.openFactCache()
+	ss.keepFacts(cache)
 	ss.store.NoInjectFacts = !ss.cfg.Bool("INJECT_FACTS_AS_VARS")
 	return nil
 }
