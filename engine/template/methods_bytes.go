@@ -36,7 +36,7 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 	}
 	for i, a := range c.Args {
 		var err error
-		if n, ok := a.(int64); ok && i == 0 && takesByte[name] {
+		if n, ok := value.Int(a); ok && i == 0 && takesByte[name] {
 			if n < 0 || n > 255 {
 				return nil, fmt.Errorf("byte must be in range(0, 256)")
 			}

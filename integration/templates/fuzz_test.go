@@ -220,9 +220,12 @@ func (o *oracle) new(t *testing.T) bool {
 func (o *oracle) ask(t *testing.T, cases []map[string]any) []result {
 	var b bytes.Buffer
 	writeCases(t, &b, cases)
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		_, _ = o.in.Write(b.Bytes())
 		_ = o.in.Flush()
 	}()
+	defer func() { <-written }()
 	return readResults(t, o.out, len(cases))
 }

@@ -19,7 +19,7 @@ func init() {
 	filter("to_yaml(a, default_flow_style=None, **kw)", toYAML, template.Plain, template.Lazy)
 	filter("to_nice_yaml(a, indent=4, default_flow_style=False, **kw)", toNiceYAML, template.Plain, template.Lazy)
 	filter("from_yaml(data)", fromYAML, template.Markup)
-	filter("from_yaml_all(data)", fromYAMLAll)
+	filter("from_yaml_all(data)", fromYAMLAll, template.Lazy)
 }
 
 // flow says when containers are written in one line.
