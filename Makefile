@@ -9,7 +9,7 @@ RUNNERS ?= $(BUILTIN) linux-386 linux-arm linux-riscv64 linux-ppc64le linux-s390
 # Small is more than fast here: a runner waits for the machine, not for itself.
 RUNFLAGS = -trimpath -buildvcs=false -gcflags=all=-l -ldflags '-s -w -buildid='
 # fettle itself: HTTP/1.1 is what modules and lookups speak; what no run waits for is not inlined.
-COLD     = fettle/modules/... fettle/cmd/... fettle/inventory/... fettle/engine/transport/... fettle/engine/action/... fettle/engine/report github.com/... net/http crypto/tls crypto/x509 net mime/... image/... golang.org/x/text/... golang.org/x/crypto/ssh/... vendor/... encoding/asn1 encoding/xml html/... compress/... archive/...
+COLD     = net regexp/... encoding/base64 encoding/hex text/... fettle/playbooks/check fettle/playbooks/examples fettle/engine/diag fettle/engine/runner fettle/engine/netrc fettle/engine/vault fettle/modules/... fettle/cmd/... fettle/inventory/... fettle/engine/transport/... fettle/engine/action/... fettle/engine/report github.com/... net/http crypto/tls crypto/x509 net mime/... image/... golang.org/x/text/... golang.org/x/crypto/ssh/... vendor/... encoding/asn1 encoding/xml html/... compress/... archive/...
 MAINFLAGS = -tags nethttpomithttp2 -trimpath $(COLD:%=-gcflags=%=-l) -ldflags '$(LDFLAGS)'
 # xz filters for machine code.
 BCJ_amd64 = --x86

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -96,6 +97,9 @@ func encode(h *Host, out Outcome, err error, a *Args, invocation bool) ([]byte, 
 	if out.Facts != nil {
 		w.field("ansible_facts", out.Facts)
 	}
+	if err != nil {
+		out.Data = withoutUnset(out.Data)
+	}
 	w.object(out.Data)
 	if invocation && a.Invocation != nil {
 		w.field("invocation", value.DictOf("module_args", a.Invocation))
@@ -137,6 +141,31 @@ func (w *objectWriter) object(v any) {
 		w.buf.WriteByte(',')
 	}
 	w.buf.Write(b[1 : len(b)-1])
+}
+
+// withoutUnset leaves out of a failure's data what only success returns, where nothing is set.
+func withoutUnset(data any) any {
+	v := reflect.Indirect(reflect.ValueOf(data))
+	if v.Kind() != reflect.Struct {
+		return data
+	}
+	b, err := toJSON(data)
+	if err != nil {
+		return data
+	}
+	all, err := value.FromJSON(b)
+	d, ok := all.(*value.Dict)
+	if err != nil || !ok {
+		return data
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Tag.Get("returned") == "success" && v.Field(i).IsZero() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			d.Delete(name)
+		}
+	}
+	return d
 }
 
 func toJSON(v any) ([]byte, error) {

@@ -34,7 +34,8 @@ func (u *turn) arguments(j *job) error {
 			}
 		case nil, value.OmitType:
 		default:
-			return fmt.Errorf("action %q does not support raw params; invalid or malformed argument: '%s'", u.task.Module, value.Str(v))
+			return &taskError{what: fmt.Sprintf("Finalization of task args for '%s' failed", u.task.Module),
+				err: fmt.Errorf("Task args must resolve to a 'dict' not '%s'.", value.TypeName(v))}
 		}
 	}
 	for _, e := range u.task.Args.Entries() {
@@ -67,6 +68,19 @@ func (u *turn) arguments(j *job) error {
 	}
 	j.args = out
 	return u.oneCommand(out)
+}
+
+// freeText refuses text that is no key=value for a module that takes none; set_fact ignores it.
+func (u *turn) freeText(args *value.Dict) error {
+	const name = "_raw_params"
+	if _, ok := args.GetString(name); !ok || u.mod.Option(name) != nil {
+		return nil
+	}
+	if u.mod.ExtraArgs {
+		args.Delete(name)
+		return nil
+	}
+	return &taskError{err: fmt.Errorf("Action '%s' does not support raw params.", u.task.Module)}
 }
 
 // oneCommand refuses a command that is written both as free text and as cmd.

@@ -26,11 +26,17 @@ func (e *placed) Unwrap() error { return e.err }
 
 // taskError says which part of a task failed.
 type taskError struct {
-	what string // "Error while evaluating conditional"
+	what string // "Error while evaluating conditional"; may be empty
 	err  error
 }
 
-func (e *taskError) Error() string { return e.what + ": " + e.err.Error() }
+func (e *taskError) Error() string {
+	if e.what == "" {
+		return e.err.Error()
+	}
+	return e.what + ": " + e.err.Error()
+}
+
 func (e *taskError) Unwrap() error { return e.err }
 
 // failure is the msg of a result for an error of the task itself, in Ansible 2.19's words, and
@@ -64,7 +70,7 @@ func words(err error, place func(diag.Pos)) string {
 		return text
 	case *taskError:
 		var syntax *template.Error
-		if text := words(e.err, place); e.what != conditional || !errors.As(e.err, &syntax) || !syntax.Syntax {
+		if text := words(e.err, place); e.what != "" && (e.what != conditional || !errors.As(e.err, &syntax) || !syntax.Syntax) {
 			return e.what + ": " + text
 		} else {
 			return text

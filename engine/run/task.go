@@ -297,6 +297,9 @@ func (u *turn) prepare(item value.Value) (*job, *itemOutcome) {
 		return fail(err)
 	}
 	if u.mod != nil && u.task.Binary == "" {
+		if err := u.freeText(j.args); err != nil {
+			return fail(err)
+		}
 		if err := u.mod.UnsupportedAs(j.args, u.task.Action); err != nil {
 			return fail(err)
 		}

@@ -229,7 +229,7 @@ func filterFileSize(c *Call) (value.Value, error) {
 		return "1 Byte", nil
 	}
 	if f < base {
-		return fmt.Sprintf("%d Bytes", int64(f)), nil
+		return value.Fixed(math.Trunc(f), 0) + " Bytes", nil
 	}
 	for i, u := range units {
 		unit := math.Pow(base, float64(i+2))

@@ -417,6 +417,7 @@ type group struct{ t value.Tuple }
 func (g *group) TypeName() string                              { return "_GroupTuple" }
 func (g *group) String() string                                { return value.Repr(g.t) }
 func (g *group) Iterate() ([]value.Value, error)               { return g.t, nil }
+func (g *group) AsTuple() value.Tuple                          { return g.t }
 func (g *group) Len() int                                      { return len(g.t) }
 func (g *group) Item(k value.Value) (value.Value, bool, error) { return value.Item(g.t, k) }
 

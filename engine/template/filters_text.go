@@ -115,6 +115,11 @@ func filterReplace(c *Call) (value.Value, error) {
 		}
 		n = i
 	}
+	for _, v := range a[:3] {
+		if err := c.DefinedInside(v); err != nil {
+			return nil, err
+		}
+	}
 	return replaceText(value.Str(a[0]), value.Str(a[1]), value.Str(a[2]), n)
 }
 

@@ -40,22 +40,46 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 			if n < 0 || n > 255 {
 				return nil, fmt.Errorf("byte must be in range(0, 256)")
 			}
-			c.Args[i] = string([]byte{byte(n)})
+			c.Args[i] = runesOf([]byte{byte(n)})
 			continue
 		}
 		if c.Args[i], err = ofBytesOnly(a); err != nil {
 			return nil, err
 		}
 	}
-	r, err := strMethod(string(b), name, c)
+	r, err := strMethod(runesOf(b), name, c)
 	return asBytes(r), err
+}
+
+// Bytes are handled as text of one rune each; those that are not ASCII as runes that are neither
+// letters nor blanks, and have no case.
+const otherBytes = 0xf700
+
+func runesOf(b []byte) string {
+	var s strings.Builder
+	for _, x := range b {
+		if x < utf8.RuneSelf {
+			s.WriteByte(x)
+		} else {
+			s.WriteRune(otherBytes + rune(x))
+		}
+	}
+	return s.String()
+}
+
+func bytesOf(s string) []byte {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = append(b, byte(r))
+	}
+	return b
 }
 
 // ofBytesOnly is an argument of a bytes method with text in place of its bytes; text is refused.
 func ofBytesOnly(v value.Value) (value.Value, error) {
 	switch x := v.(type) {
 	case []byte:
-		return string(x), nil
+		return runesOf(x), nil
 	case string, *value.Dict:
 		return nil, fmt.Errorf("a bytes-like object is required, not '%s'", value.TypeName(x))
 	case *value.List, value.Tuple:
@@ -75,7 +99,7 @@ func ofBytesOnly(v value.Value) (value.Value, error) {
 func asBytes(v value.Value) value.Value {
 	switch x := v.(type) {
 	case string:
-		return []byte(x)
+		return bytesOf(x)
 	case *value.List:
 		for i, e := range x.V {
 			x.V[i] = asBytes(e)

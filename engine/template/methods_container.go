@@ -24,10 +24,18 @@ func settleDict(d *value.Dict) error {
 	return err
 }
 
+// comparing are the methods that compare their argument with elements.
+var comparing = nameSet("count index remove")
+
 func listMethod(l *value.List, name string, c *Call) (value.Value, error) {
 	a0 := c.Arg(0, "", nil)
 	if err := settle(l); err != nil {
 		return nil, err
+	}
+	if comparing[name] {
+		if err := c.DefinedElements(a0); err != nil {
+			return nil, err
+		}
 	}
 	switch name {
 	case "append":

@@ -67,6 +67,12 @@ func Equal(a, b Value) (bool, error) {
 	if x, y, again, _ := unwrap2(a, b); again {
 		return Equal(x, y)
 	}
+	if x, ok := a.(Named); ok {
+		return Equal(x.AsTuple(), b)
+	}
+	if y, ok := b.(Named); ok {
+		return Equal(a, y.AsTuple())
+	}
 	left, aIs := a.(*Undefined)
 	right, bIs := b.(*Undefined)
 	switch {
@@ -261,6 +267,9 @@ func holds(op string, c int) bool {
 	return c >= 0
 }
 
+// Named is a tuple with names for its items.
+type Named interface{ AsTuple() Tuple }
+
 // Compare orders a and b as sorting does: negative when a < b.
 func Compare(a, b Value) (int, error) { return compare("<", a, b) }
 
@@ -276,6 +285,12 @@ func compare(op string, a, b Value) (int, error) {
 	}
 	if x, y, again, _ := unwrap2(a, b); again {
 		return compare(op, x, y)
+	}
+	if x, ok := a.(Named); ok {
+		a = x.AsTuple()
+	}
+	if y, ok := b.(Named); ok {
+		b = y.AsTuple()
 	}
 	switch x := a.(type) {
 	case Ordered:

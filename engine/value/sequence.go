@@ -3,6 +3,7 @@ package value
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"unicode"
@@ -98,16 +99,19 @@ func multiply(a, b Value) (Value, error) {
 }
 
 func repeatCount(v Value) (int64, bool) {
-	if b, ok := v.(*big.Int); ok {
-		if b.Sign() < 0 {
-			return 0, true
-		}
-		return 1 << 62, true
+	if _, ok := v.(*big.Int); ok {
+		return noCount, true
 	}
 	return Int(v)
 }
 
+// noCount is a count that is no machine word.
+const noCount = math.MinInt64
+
 func repeat(v Value, n int64, by Value) (Value, error) {
+	if n == noCount {
+		return nil, fmt.Errorf("cannot fit 'int' into an index-sized integer")
+	}
 	n = max(n, 0)
 	switch x := v.(type) {
 	case string:

@@ -102,7 +102,7 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "Ansible counts none of the elements of a list it renders lazily"
 		case strings.Contains(text, "(omit)"):
 			return "omit alone is an error"
-		case theirs.Error != nil && strings.Contains(*theirs.Error, "inline if-expression"):
+		case oneFails(theirs, ours, "inline if-expression"):
 			return "an inline if without else shows as empty text"
 		case theirs.Error != nil && strings.HasSuffix(*theirs.Error, "unhashable type: 'list'"):
 			return "a tuple that a call gives cannot be a key"

@@ -64,11 +64,21 @@ type findReturn struct {
 	Matched  int               `json:"matched" doc:"How many." returned:"success"`
 	Examined int               `json:"examined" doc:"How many were looked at." returned:"success"`
 	Skipped  map[string]string `json:"skipped_paths" doc:"Paths that could not be searched, and why." returned:"success"`
+	findBad
+}
+
+// findBad is the option that could not be read.
+type findBad struct {
+	Age  string `json:"age,omitempty" doc:"An age that is none." returned:"failure"`
+	Size string `json:"size,omitempty" doc:"A size that is none." returned:"failure"`
 }
 
 func find(ctx context.Context, h *modules.Host, a findArgs) (r modules.Result[findReturn], err error) {
 	f, err := newFinder(ctx, h, a)
 	if err != nil {
+		if f != nil {
+			r.Data.findBad = f.bad
+		}
 		return r, err
 	}
 	r.Msg = "All paths examined"
@@ -114,6 +124,7 @@ type finder struct {
 	found      []*value.Dict
 	examined   int
 	unreadable map[string]string
+	bad        findBad
 }
 
 func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error) {
@@ -138,7 +149,8 @@ func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error
 	if a.Age != nil {
 		n, ok := scaled(*a.Age, map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 604800})
 		if !ok {
-			return nil, modules.Failf("failed to process age")
+			f.bad = findBad{Age: *a.Age}
+			return f, modules.Failf("failed to process age")
 		}
 		d := time.Duration(n) * time.Second
 		f.age = &d
@@ -146,7 +158,8 @@ func newFinder(ctx context.Context, h *modules.Host, a findArgs) (*finder, error
 	if a.Size != nil {
 		n, ok := scaled(*a.Size, map[byte]int64{'b': 1, 'k': 1 << 10, 'm': 1 << 20, 'g': 1 << 30, 't': 1 << 40})
 		if !ok {
-			return nil, modules.Failf("failed to process size")
+			f.bad = findBad{Size: *a.Size}
+			return f, modules.Failf("failed to process size")
 		}
 		f.size = &n
 	}

@@ -55,6 +55,11 @@ func (s *scope) checkArgs(out *plan.Task, t *ast.Task, severity diag.Severity) {
 		return
 	}
 	args := t.Args
+	if raw, ok := args.GetString("_raw_params"); ok && m.Option("_raw_params") == nil {
+		s.argProblem(out, t, severity, "_raw_params", fmt.Sprintf("action %q does not support raw params, as %q", m.Name, value.Str(raw)),
+			"its arguments are key=value; only command, shell, script, raw, meta and the include and import modules take free text")
+		return
+	}
 	if len(out.ModuleDefaults) > 0 || out.ArgsExpr != nil {
 		// Options may come from there, so only what is given can be judged.
 		for _, e := range args.Entries() {

@@ -128,15 +128,10 @@ func (p *parser) keyValues(parts *taskParts, n *yaml.Node, text string) {
 	}
 	switch {
 	case raw == "":
-	case isCommand || slices.Contains(textModules, name):
-		p.set(t, "_raw_params", str(raw), at)
-	case yamlv.HasTemplate(raw):
+	case !isCommand && !slices.Contains(textModules, name) && yamlv.HasTemplate(raw):
 		t.ArgsExpr = str(raw)
-	case !p.isModule(t.Action): // it may be a misspelt command: one problem is enough
+	default: // of other modules a failure of the task
 		p.set(t, "_raw_params", str(raw), at)
-	default:
-		p.fail(n, "syntax", "the arguments of %s must be key=value, found %q", t.Action, shorten(raw)).Hint =
-			"only command, shell, script, raw, meta and the include and import modules take free text"
 	}
 }
 
