@@ -128,6 +128,15 @@ type Retry struct {
 	Result  *value.Dict
 }
 
+// Async says how the job of a task stands that is waited for: "poll" while it runs, "ok" or "failed"
+// in the end.
+type Async struct {
+	Host  string
+	Task  *Task
+	Job   string
+	State string
+}
+
 // Progress says that one more host is through with the task that all hosts are at.
 type Progress struct {
 	Task        *Task
@@ -210,6 +219,7 @@ func (TaskStart) event()   {}
 func (ItemResult) event()  {}
 func (HostResult) event()  {}
 func (Retry) event()       {}
+func (Async) event()       {}
 func (Progress) event()    {}
 func (Live) event()        {}
 func (Included) event()    {}

@@ -118,6 +118,9 @@ func (a *ansible) Emit(e event.Event) {
 	case event.Retry:
 		a.of(x.Task)
 		a.line(darkGray, "FAILED - RETRYING: [%s]: %s (%d retries left).%s", x.Host, taskName(x.Task), x.Retries-x.Attempt+1, a.verbose(x.Result, 2))
+	case event.Async:
+		a.of(x.Task)
+		a.async(x)
 	case event.Notified:
 		if a.o.Verbosity >= 2 {
 			fmt.Fprintf(a.notes(), "NOTIFIED HANDLER %s for %s\n", x.Handler, x.Host)
@@ -517,3 +520,14 @@ func writeRecap(w io.Writer, stats []event.Stats, color func(s, code string) str
 
 // Close implements Reporter.
 func (a *ansible) Close() error { return nil }
+
+func (a *ansible) async(x event.Async) {
+	switch x.State {
+	case "poll":
+		a.line(darkGray, "ASYNC POLL on %s: jid=%s started=True finished=False", x.Host, x.Job)
+	case "ok":
+		a.line(darkGray, "ASYNC OK on %s: jid=%s", x.Host, x.Job)
+	case "failed":
+		a.line(darkGray, "ASYNC FAILED on %s: jid=%s", x.Host, x.Job)
+	}
+}

@@ -272,7 +272,11 @@ func failureText(d *value.Dict) string {
 	if c, ok := d.GetString("censored"); ok {
 		return value.Str(c)
 	}
-	if m, ok := d.GetString("msg"); ok {
+	m, ok := d.GetString("msg")
+	if !ok {
+		m, ok = d.GetString("reason") // of includes
+	}
+	if ok {
 		parts = append(parts, strings.TrimRight(value.Str(m), "\n"))
 	}
 	for _, name := range []string{"changed_when_result", "failed_when_result"} {

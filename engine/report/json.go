@@ -76,6 +76,8 @@ func record(e event.Event) *value.Dict {
 		return d
 	case event.Retry:
 		return value.DictOf("type", "retry", "host", x.Host, "task", int64(x.Task.ID), "attempt", int64(x.Attempt), "retries", int64(x.Retries))
+	case event.Async:
+		return value.DictOf("type", "async", "host", x.Host, "task", int64(x.Task.ID), "job", x.Job, "state", x.State)
 	case event.Live:
 		return value.DictOf("type", "output", "host", x.Host, "task", int64(x.Task.ID), "stream", x.Stream, "text", x.Text)
 	case event.Included:

@@ -25,6 +25,9 @@ func (t tame) Emit(e event.Event) {
 	case event.Retry:
 		x.Result = tameDict(x.Result)
 		e = x
+	case event.Async:
+		x.Job = tameText(x.Job)
+		e = x
 	case event.Live:
 		x.Text = tameText(x.Text)
 		e = x

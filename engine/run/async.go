@@ -3,11 +3,13 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"fettle/engine/event"
 	"fettle/engine/value"
 	"fettle/engine/vars"
 )
@@ -47,7 +49,11 @@ func (u *turn) awaitJob(ctx context.Context, j *job, started callResult, seconds
 	look := func(mode string) (*value.Dict, error) {
 		return s.Module(ctx, "ansible.builtin.async_status", value.DictOf("jid", id, "mode", mode))
 	}
-	last := callResult{err: fmt.Errorf("async task did not complete within the requested time - %ds", seconds)}
+	tell := func(state string) {
+		u.tell(event.Async{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Job: value.Str(id), State: state})
+	}
+	late := fmt.Sprintf("async task did not complete within the requested time - %ds", seconds)
+	last := callResult{err: errors.New(late)}
 	for left := seconds; left > 0 && ctx.Err() == nil; left -= poll {
 		sleep(ctx, time.Duration(poll)*time.Second)
 		d, err := look("status")
@@ -57,12 +63,21 @@ func (u *turn) awaitJob(ctx context.Context, j *job, started callResult, seconds
 		}
 		if finished, _ := value.Truth(orNil(d, "finished")); finished {
 			_, _ = look("cleanup")
+			state := "ok"
+			if bad, _ := value.Truth(orNil(d, "failed")); bad {
+				state = "failed"
+			}
+			tell(state)
 			return callResult{data: d}
 		}
+		tell("poll")
+		d.Delete("changed") // a look, which is no result yet
+		last = callResult{data: value.DictOf("failed", true, "changed", false, "msg", late, "async_result", d)}
 	}
 	if ctx.Err() != nil {
 		return callResult{err: cause(ctx, ctx.Err())}
 	}
+	tell("failed")
 	return last
 }
 

@@ -107,10 +107,10 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 	}
 	var groups []*group
 	frames := map[*walker][]*frame{}
-	broken := map[*walker]*brokenInclude{}
+	broken := map[*walker][]*brokenInclude{}
 	var order []*walker
 	for _, p := range inc {
-		if _, seen := frames[p.w]; !seen && broken[p.w] == nil {
+		if _, seen := frames[p.w]; !seen {
 			frames[p.w] = nil
 			order = append(order, p.w)
 		}
@@ -120,7 +120,7 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 			return nil
 		}
 		if err != nil {
-			broken[p.w] = &brokenInclude{p, err}
+			broken[p.w] = append(broken[p.w], &brokenInclude{p, err})
 			continue
 		}
 		// The same host comes through a file twice when its loop names it twice.
@@ -145,9 +145,19 @@ func (pr *playRun) include(inc []pendingInclude) (failed []*outcome) {
 		pr.r.emit(event.Included{File: g.x.File, Hosts: g.hosts, Label: pr.r.Masker.Value(g.req.item)})
 	}
 	for _, w := range order {
-		if b := broken[w]; b != nil {
+		for _, b := range broken[w] {
 			failed = append(failed, pr.includeFailed(b))
+		}
+		if len(broken[w]) == 0 {
+			w.push(frames[w])
 			continue
+		}
+		pr.failBy(broken[w][0], failed[len(failed)-1].result)
+		if w.failed || len(frames[w]) == 0 {
+			continue
+		}
+		for _, f := range frames[w] { // a rescue section runs behind the files that could be loaded
+			f.before = true
 		}
 		w.push(frames[w])
 	}
@@ -215,8 +225,7 @@ func unreadable(err error) *parseError {
 	return nil
 }
 
-// includeFailed fails a host whose include could not be loaded. A rescue section goes on,
-// but is told nothing, and the host takes no part in later plays.
+// includeFailed reports an include that could not be loaded.
 func (pr *playRun) includeFailed(b *brokenInclude) *outcome {
 	p, w := b.pendingInclude, b.w
 	res := value.DictOf("changed", false, "failed", true)
@@ -229,14 +238,19 @@ func (pr *playRun) includeFailed(b *brokenInclude) *outcome {
 	st.OK-- // it counted as ok when it was reached
 	st.Failed++
 	pr.report(w, p.u, out, false)
-	base := w.stack[0]
+	return out
+}
+
+// failBy fails a host by an include. A rescue section goes on, but is told nothing, and the host
+// takes no part in later plays.
+func (pr *playRun) failBy(b *brokenInclude, res *value.Dict) {
+	w, base := b.w, b.w.stack[0]
 	from := base.at
-	if w.fail(p.u.task, res); w.failed {
+	if w.fail(b.u.task, res); w.failed {
 		pr.forceHandlers(w, base, from)
 	}
 	w.absent = !w.failed
 	pr.setMagic()
-	return out
 }
 
 func includeReason(err error) string {

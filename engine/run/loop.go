@@ -398,7 +398,7 @@ func (u *turn) breaks(o *itemOutcome) bool {
 // label completes an item's result with what names the item.
 func (u *turn) label(lv *loopVars, o *itemOutcome, item value.Value) {
 	o.item, o.label = item, item
-	o.retries, u.retries = u.retries, nil
+	o.told, u.told = u.told, nil
 	if lv.label != nil {
 		v, err := u.t.Render(lv.label)
 		if err != nil {

@@ -277,7 +277,7 @@ func (pr *playRun) report(w *walker, u *turn, out *outcome, rescued bool) {
 			if hidden {
 				label = "(censored due to no_log)"
 			}
-			for _, e := range o.retries {
+			for _, e := range o.told {
 				r.emit(e)
 			}
 			r.emit(event.ItemResult{At: now, Host: w.host.Name, Task: ev, Status: o.status, Label: label,

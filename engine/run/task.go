@@ -37,7 +37,7 @@ type turn struct {
 	act          *action.Action
 	account      *runner.Account // resolved on first use, per delegation
 	attempt      int64           // of until, from 1; 0 without
-	retries      []event.Retry   // of the current item of a loop
+	told         []event.Event   // retries and looks at jobs of the current item of a loop
 	perItem      bool            // the account depends on the item of the loop
 	flagsPerItem bool            // so do check_mode, no_log and their like
 	delegate     string
@@ -70,7 +70,7 @@ type itemOutcome struct {
 	item    value.Value
 	result  *value.Dict
 	at      []diag.Pos // the places that a failure speaks of
-	retries []event.Retry
+	told    []event.Event
 	// delegated is the host the item ran on, when another.
 	delegated string
 	address   string // where that one is reached, when it is not its name
@@ -522,18 +522,18 @@ func (u *turn) attempts(ctx context.Context, j *job) itemOutcome {
 			}
 			return o
 		}
-		u.retried(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})
+		u.tell(event.Retry{Host: u.w.host.Name, Task: u.p.eventTask(u.task), Attempt: n, Retries: retries, Result: u.shown(o.result)})
 		sleep(ctx, delay)
 	}
 }
 
-// retried tells of another round at once; in a loop, in its place before the item.
-func (u *turn) retried(e event.Retry) {
+// tell tells of another round, or a look at a job, at once; in a loop, in its place before the item.
+func (u *turn) tell(e event.Event) {
 	if u.task.Loop == nil {
 		u.r.emitLater(e)
 		return
 	}
-	u.retries = append(u.retries, e)
+	u.told = append(u.told, e)
 }
 
 func (u *turn) retryKeywords() (retries int, delay time.Duration, err error) {

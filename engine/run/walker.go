@@ -38,6 +38,7 @@ type frame struct {
 	blocks   map[*plan.Block]*blockState
 	include  *value.Vars // variables of the include that made it
 	siblings []*frame    // frames of the same include that follow
+	before   bool        // it comes before the vertex below, which did not make it
 	handlers bool        // a flush of handlers
 	queue    []*plan.Handler
 	handler  *plan.Handler
@@ -115,7 +116,7 @@ func (w *walker) pop() {
 		w.stack = append(w.stack, n)
 		return
 	}
-	if len(w.stack) > 0 {
+	if len(w.stack) > 0 && !f.before {
 		w.advance()
 	}
 }
