@@ -198,6 +198,9 @@ func (c *compiler) methodCall(x *nCall, attr *nAttr, a *arguments) ev {
 			}
 			r, err := call.softened(callMethod(v, name, call))
 			f.rt.c.done(call)
+			if _, isRange := r.(*value.Range); isRange && !f.rt.c.e.opts.Compat.Old() {
+				r = listed(r)
+			}
 			return r, u.place(x.p, err)
 		}
 		fn, err := getAttr(v, name)

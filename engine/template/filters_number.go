@@ -1,10 +1,12 @@
 package template
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/big"
 	"strconv"
+	"unicode/utf8"
 
 	"fettle/engine/value"
 )
@@ -25,7 +27,7 @@ func filterInt(c *Call) (value.Value, error) {
 		return nil, err
 	}
 	if b, ok := a[0].([]byte); ok {
-		a[0] = string(b)
+		a[0] = numberText(b)
 	}
 	switch x := a[0].(type) {
 	case int64, *big.Int:
@@ -67,6 +69,14 @@ func truncate(f float64) (value.Value, bool) {
 	return value.FromBig(b), true
 }
 
+// numberText is the text of bytes that may be a number: only ASCII is.
+func numberText(b []byte) string {
+	if bytes.ContainsFunc(b, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return ""
+	}
+	return string(b)
+}
+
 var floatSig = NewSig("float(value, default=0.0)")
 
 func filterFloat(c *Call) (value.Value, error) {
@@ -76,7 +86,7 @@ func filterFloat(c *Call) (value.Value, error) {
 	}
 	switch x := a[0].(type) {
 	case []byte:
-		if f, ok := value.ParseFloat(string(x)); ok {
+		if f, ok := value.ParseFloat(numberText(x)); ok {
 			return f, nil
 		}
 	case string:
@@ -229,7 +239,7 @@ func filterFileSize(c *Call) (value.Value, error) {
 		return "1 Byte", nil
 	}
 	if f < base {
-		return value.Fixed(math.Trunc(f), 0) + " Bytes", nil
+		return value.Fixed(math.Trunc(f)+0, 0) + " Bytes", nil // + 0: no sign of zero
 	}
 	for i, u := range units {
 		unit := math.Pow(base, float64(i+2))

@@ -36,6 +36,9 @@ func bytesMethod(b []byte, name string, c *Call) (value.Value, error) {
 	}
 	for i, a := range c.Args {
 		var err error
+		if a == value.Value("") && name == "join" {
+			continue // nothing to join
+		}
 		if n, ok := value.Int(a); ok && i == 0 && takesByte[name] {
 			if n < 0 || n > 255 {
 				return nil, fmt.Errorf("byte must be in range(0, 256)")

@@ -159,7 +159,7 @@ type oracle struct {
 // undecided tells that Ansible does not always give this answer: the order of a set of texts is
 // another one in every run of Python.
 func (o *oracle) undecided(t *testing.T, c map[string]any, answer result) bool {
-	for i := range 5 {
+	for i := range 10 {
 		if i == len(o.others) {
 			o.others = append(o.others, startSeeded(t, o.mode, i+1))
 		}
