@@ -45,9 +45,73 @@ func (p *pprinter) format(v value.Value, indent, after int) {
 			end = ",)"
 		}
 		p.items(x, "(", end, indent, after)
+	case string:
+		p.text(x, indent, after)
 	default:
 		p.b.WriteString(text)
 	}
+}
+
+// text writes a text that is too long for a line in pieces of whole words, each a literal of its
+// own on its own line; the whole value is put in parentheses when it is nothing but the text.
+func (p *pprinter) text(s string, indent, after int) {
+	alone := p.b.Len() == 0
+	if alone {
+		indent, after = indent+1, after+1
+	}
+	var pieces []string
+	lines := SplitLines(s, true)
+	for i, line := range lines {
+		room := p.width - indent
+		last := 0 // what the last piece of all leaves free
+		if i == len(lines)-1 {
+			last = after
+		}
+		if width(line) <= room-last {
+			pieces = append(pieces, line)
+			continue
+		}
+		words := wordsAndBlanks(line)
+		piece := ""
+		for j, w := range words {
+			free := room
+			if j == len(words)-1 {
+				free -= last
+			}
+			if piece != "" && width(piece+w) > free {
+				pieces = append(pieces, piece)
+				piece = ""
+			}
+			piece += w
+		}
+		pieces = append(pieces, piece)
+	}
+	for i, piece := range pieces {
+		pieces[i] = value.Repr(piece)
+	}
+	text := strings.Join(pieces, "\n"+strings.Repeat(" ", indent))
+	if alone && len(pieces) > 1 {
+		text = "(" + text + ")"
+	}
+	p.b.WriteString(text)
+}
+
+// width is how many columns a text takes as a literal.
+func width(s string) int { return utf8.RuneCountInString(value.Repr(s)) }
+
+// wordsAndBlanks cuts a text into words, each with the blanks behind it.
+func wordsAndBlanks(s string) []string {
+	var out []string
+	start, blank := 0, false
+	for i, r := range s {
+		is := value.IsSpace(r)
+		if blank && !is {
+			out = append(out, s[start:i])
+			start = i
+		}
+		blank = is
+	}
+	return append(out, s[start:])
 }
 
 func (p *pprinter) dict(d *value.Dict, indent, after int) {

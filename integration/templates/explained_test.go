@@ -116,6 +116,8 @@ func explained(c map[string]any, compat string, theirs, ours result) string {
 			return "a range in a template file"
 		case theirs.Error == nil && ours.Error == nil && theirs.Repr != ours.Repr && theirs.Repr == printedRange.ReplaceAllString(ours.Repr, "[0, 1, 2]"):
 			return "a range in a template file"
+		case oneFails(theirs, ours, "cannot represent an object"):
+			return "YAML of named tuples and the like"
 		case strings.Contains(theirs.Repr, "Markup(") && !strings.Contains(ours.Repr, "Markup("):
 			return "markup that is a key is text"
 		case sameNumber.MatchString(text) && theirs.Error == nil && ours.Error == nil:
